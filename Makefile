@@ -1,0 +1,49 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := $(shell find gateway_hook workers wakequeue -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
+
+.PHONY: help up test gates format protos lock clean
+
+help: ## list the tasks
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+
+up: .venv/installed ## run everything on this machine: Redis, front, worker, Flower, and a stand-in Autoscaler
+	@exec $(BIN)/wakequeue up
+
+test: .venv/installed .venv/tools ## run the tests, against the wheel
+	$(BIN)/pytest
+
+gates: .venv/installed .venv/tools ## run the linters, the type checker, and the check of generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python protos/compile.py --check
+
+format: .venv/tools ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+protos: .venv/tools ## compile the protocol definitions
+	$(BIN)/python protos/compile.py
+
+lock: .venv/tools ## choose the newest versions of everything, within pyproject.toml
+	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove what the other tasks made
+	rm -rf .venv build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+.venv/runtime: requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/tools: requirements-dev.lock .venv/runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/installed: $(SOURCES) .venv/runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
+	@touch $@

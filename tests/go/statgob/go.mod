@@ -1,0 +1,3 @@
+module wakequeue.test/statgob
+
+go 1.21

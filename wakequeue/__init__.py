@@ -1,0 +1,19 @@
+"""wakequeue tells Knative's Autoscaler, once and in time, that a sleeping application was called.
+
+This package is what both sides mean by a wake-up; `gateway_hook` and `workers` import it, and it imports neither.
+
+    revision, stat            the key, and the numbers that are reported
+    episode                   the rhythm of reports for one Revision
+    release, codecs           Knative's releases, and the frames that they read
+    settings, setting_types   what an operator can set
+    ledger                    the truth about every wake-up, in Redis
+    broker                    the Celery configuration, and the doorbell
+    telemetry, admin          metrics, log events, and the port that serves them
+    errors                    every error, by what its catcher does next
+    embedded                  the Redis for one machine
+    cli, up, status, standin  the command line; up keeps each child, and serves their admin ports merged
+"""
+
+from importlib.metadata import version
+
+__version__ = version("wakequeue")

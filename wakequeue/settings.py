@@ -1,0 +1,214 @@
+"""Settings come from the environment (`WAKEQUEUE_*`) over a TOML file over the defaults, and are checked before anything starts.
+
+`load()` is the only way in. A wrong setting is one SettingsError: its name, its value and what is allowed. Every number of the
+design is a field of `Settings`; a comment `#:` above each says what it does, in which unit.
+"""
+
+import functools
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from wakequeue.episode import Rhythm
+from wakequeue.errors import SettingsError
+from wakequeue.release import Release
+from wakequeue.setting_types import Address, Endpoint, RedisUrl, Seconds, ServicePattern
+
+PREFIX: Final = "WAKEQUEUE_"
+FILE_VARIABLE: Final = "WAKEQUEUE_SETTINGS_FILE"
+
+#: Names of the original adapter (2019), which go on working; wakequeue's own name wins where both are set.
+ORIGINAL_NAMES: Final = {"AUTOSCALER_ENDPOINT": "autoscaler_endpoint", "POD_NAME": "pod_name", "REDIS_URL": "redis_url"}
+
+#: What Kubernetes puts into a pod for every Service whose name begins with `wakequeue`.
+SERVICE_LINK: Final = re.compile(r"WAKEQUEUE(_\w+)?_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
+
+#: The kinds that read themselves, with `parse` and `allowed`.
+Parsed: Final = (Seconds, Address, RedisUrl, Endpoint, ServicePattern, Release)
+
+Count = Annotated[int, Meta(ge=1)]
+
+
+def _default_data_dir() -> str:
+    state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
+    return str(Path(state, "wakequeue"))
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that an operator can set, each with its default. Times are in seconds once read."""
+
+    #: Where the front answers gRPC.
+    grpc_address: Address = Address("127.0.0.1:6100")
+    #: Where a process serves /metrics, /livez and /readyz.
+    admin_address: Address = Address("127.0.0.1:6101")
+    #: Where `wakequeue up` serves Flower.
+    flower_address: Address = Address("127.0.0.1:5555")
+    #: The Redis that holds the ledger and the queue; empty means an embedded one, reached at a socket in `data_dir`.
+    redis_url: RedisUrl = RedisUrl("")
+    #: Where the embedded Redis keeps its socket and its append-only file.
+    data_dir: Annotated[str, Meta(min_length=1)] = msgspec.field(default_factory=_default_data_dir)
+    #: The Autoscaler's stat server; empty means a local stand-in, which only `wakequeue up` starts.
+    autoscaler_endpoint: Endpoint = Endpoint("")
+    #: Knative Serving's release, which decides the frame format: wrong ones fail silently, so nothing is guessed.
+    #: `0.16/gob`, `0.16/json` ... `0.19/protobuf` choose the format in the releases that read two.
+    knative_release: Release = Release.parse("1.23")
+    #: The pod name that reports carry.
+    pod_name: Annotated[str, Meta(min_length=1, max_length=253)] = "activator-wakequeue"
+    #: Patterns tried on a call's service before the built-in forms: one, or a list (in the environment a JSON list).
+    service_patterns: tuple[ServicePattern, ...] = ()
+
+    #: The front answers OK after this long even when the wake-up is not yet durable (and before half of the caller's time is gone).
+    answer_within: Seconds = Seconds(0.1)
+    #: How long an answer may be cached by the gateway while a Revision is awake: shorter than `idle_after`.
+    awake_cache: Seconds = Seconds(2)
+    #: How long calls wait for others to share their commit, above `linger_above` calls a second.
+    linger: Seconds = Seconds(0.001)
+    #: The calls a second of one front above which it lingers.
+    linger_above: Count = 2_000
+    #: How many Revisions' calls a front holds while Redis is away; calls beyond it are dropped and counted.
+    buffer_revisions: Count = 100_000
+    #: How long a process that is told to stop may take to finish what it has begun.
+    drain_within: Seconds = Seconds(5)
+
+    #: A Revision that was not called for this long is asleep: shorter than the shortest stable window, 6 s.
+    idle_after: Seconds = Seconds(5)
+    #: How long a wake-up is repeated after its first report: a usual cold start.
+    waking_for: Seconds = Seconds(3)
+    #: The time between two reports of one Revision.
+    report_every: Seconds = Seconds(1)
+    #: How soon after a first report the one correction of it may follow.
+    correct_after: Seconds = Seconds(0.2)
+    #: The concurrency reported for an awake Revision: wakes it should it be at zero, weighs nothing otherwise.
+    awake_concurrency: Annotated[float, Meta(gt=0, le=1)] = 0.001
+    #: `activator` reports as Knative's activator does; `original`, as the adapter of 2019, says concurrency 1 and one request.
+    report_style: Literal["activator", "original"] = "activator"
+
+    #: How long a worker may keep a wake-up before another takes it.
+    lease_for: Seconds = Seconds(4)
+    #: How long a report may wait for its connection and its pong: shorter than `lease_for`.
+    confirm_within: Seconds = Seconds(2.5)
+    #: The first and the longest back-off of a delivery that failed.
+    retry_after: Seconds = Seconds(0.1)
+    retry_at_most: Seconds = Seconds(2)
+    #: The first and the longest back-off of the connection to the Autoscaler.
+    reconnect_after: Seconds = Seconds(0.05)
+    reconnect_at_most: Seconds = Seconds(1)
+    #: A wake-up whose last call is older is buried as expired.
+    max_age: Seconds = Seconds(300)
+    #: A doorbell that nobody answered is rung again after this long.
+    ring_again: Seconds = Seconds(3)
+    #: No doorbell is rung by the sweep while the queue holds more tasks than this.
+    ring_below: Count = 200
+    #: How often a worker looks for what is due.
+    sweep_every: Seconds = Seconds(0.1)
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """The numbers of the rhythm, for `wakequeue.episode`."""
+        return Rhythm(
+            waking_for=self.waking_for,
+            report_every=self.report_every,
+            correct_after=self.correct_after,
+            awake_concurrency=self.awake_concurrency,
+            original_style=self.report_style == "original",
+        )
+
+
+#: Pairs of which the first must be shorter than the second.
+SHORTER: Final = (
+    ("awake_cache", "idle_after"),
+    ("report_every", "idle_after"),
+    ("correct_after", "report_every"),
+    ("confirm_within", "lease_for"),
+    ("linger", "answer_within"),
+)
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings of this process. Raises SettingsError with one line that says what to change."""
+    environ = os.environ if environ is None else environ
+    raw = _from_file(environ.get(FILE_VARIABLE)) | _from_environment(environ)
+    chosen: dict[str, Any] = {name: _convert(shown, name, value) for name, (shown, value) in raw.items()}
+    settings = Settings(**chosen)
+    for short, long in SHORTER:
+        if getattr(settings, short) >= getattr(settings, long):
+            shown, value = raw.get(short, raw.get(long, (short, "")))
+            msg = f"{shown} = {value!r}: {short} must be shorter than {long} ({getattr(settings, long):g}s)"
+            raise SettingsError(msg)
+    return settings
+
+
+def _from_file(path: str | None) -> dict[str, tuple[str, Any]]:
+    if not path:
+        return {}
+    try:
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        msg = f"{FILE_VARIABLE} = {path!r}: {error}"
+        raise SettingsError(msg) from error
+    for name, value in table.items():
+        _known(f"{name} (in {path})", value, name)
+    return {name: (f"{name} (in {path})", value) for name, value in table.items()}
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    raw = {name: (variable, environ[variable]) for variable, name in ORIGINAL_NAMES.items() if environ.get(variable)}
+    for variable, value in environ.items():
+        if not variable.startswith(PREFIX) or variable == FILE_VARIABLE or SERVICE_LINK.fullmatch(variable):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        _known(variable, value, name)
+        if value:
+            raw[name] = (variable, value)
+    return raw
+
+
+def _known(shown: str, value: object, name: str) -> None:
+    if name not in Settings.__struct_fields__:
+        msg = f"{shown} = {value!r}: no such setting; allowed are {', '.join(Settings.__struct_fields__)}"
+        raise SettingsError(msg)
+
+
+@functools.cache
+def _field_types() -> dict[str, Any]:
+    return {field.name: field.type for field in msgspec.structs.fields(Settings)}
+
+
+def _convert(shown: str, name: str, value: object) -> object:
+    kind = _field_types()[name]
+    try:
+        if name == "service_patterns" and isinstance(value, str):
+            value = msgspec.json.decode(value) if value.lstrip().startswith("[") else [value]
+        return msgspec.convert(value, kind, strict=False, dec_hook=_parse)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        reason = getattr(error.__cause__, "allowed", None) or str(error)
+        msg = f"{shown} = {_shown(name, value)!r}: {reason}"
+        raise SettingsError(msg) from error
+
+
+class _NotAllowedError(ValueError):
+    def __init__(self, allowed: str) -> None:
+        super().__init__(allowed)
+        self.allowed = f"allowed is {allowed}"
+
+
+def _parse(kind: type, value: object) -> object:
+    if kind not in Parsed:
+        raise NotImplementedError(kind)
+    try:
+        return kind.parse(value)
+    except ValueError as error:
+        raise _NotAllowedError(kind.allowed) from error
+
+
+def _shown(name: str, value: object) -> object:
+    """The value as an error may show it: a Redis URL without its credentials."""
+    if name != "redis_url" or not isinstance(value, str):
+        return value
+    return re.sub(r"//[^@/]*@", "//***@", value)
