@@ -1,0 +1,52 @@
+"""The doorbell of the front: a thread that publishes, because kombu would block the gRPC loop."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from kombu.exceptions import OperationalError
+
+from wakequeue.revision import Revision
+from wakequeue.telemetry import DOORBELLS, Bounded, Event
+
+Ring = Callable[[Sequence[Revision]], int]
+
+
+class Doorbell:
+    """Publishes the Revisions given to it, together where they come together.
+
+    A doorbell that can't be published is dropped: the ledger holds the wake-up, and the sweep rings again.
+    """
+
+    def __init__(self, ring: Ring) -> None:
+        self._ring = ring
+        self._due: queue.SimpleQueue[Revision | None] = queue.SimpleQueue()
+        self._lost = Bounded(Event.DOORBELL_LOST)
+        self._thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
+        self._thread.start()
+
+    def ring(self, revisions: Iterable[Revision]) -> None:
+        """Have these Revisions' doorbell rung, and return at once."""
+        for revision in revisions:
+            self._due.put(revision)
+
+    def close(self, timeout: float) -> None:
+        """Publish what was given so far, for at most `timeout` seconds."""
+        self._due.put(None)
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while (revision := self._due.get()) is not None:
+            due = {revision: None}
+            while not self._due.empty():
+                if (revision := self._due.get()) is None:
+                    self._publish(list(due))
+                    return
+                due[revision] = None
+            self._publish(list(due))
+
+    def _publish(self, due: list[Revision]) -> None:
+        try:
+            DOORBELLS.labels("front").inc(self._ring(due))
+        except (OperationalError, OSError) as error:
+            self._lost.warning(revisions=len(due), error=error)

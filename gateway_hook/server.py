@@ -1,0 +1,94 @@
+"""The front's process: it listens, says how it is, and drains when told to stop."""
+
+import asyncio
+import signal
+import socket
+import time
+import uuid
+
+import click
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from redis import Redis
+from redis.exceptions import RedisError
+
+from gateway_hook import mixer
+from gateway_hook.doorbell import Doorbell
+from gateway_hook.recorder import Recorder
+from wakequeue import broker
+from wakequeue.admin import AdminServer
+from wakequeue.embedded import redis_url
+from wakequeue.errors import CannotStart
+from wakequeue.ledger import FrontLedger
+from wakequeue.settings import Settings, load
+from wakequeue.telemetry import Event, configure_logging, info
+
+#: Mixer keeps one connection per replica with up to 1,024 calls in flight on it.
+OPTIONS = (("grpc.so_reuseport", 0), ("grpc.max_concurrent_streams", 4096), ("grpc.max_receive_message_length", 1 << 20))
+
+
+@click.command()
+def hook() -> None:
+    """Run the front: answer gateways, record wake-ups."""
+    settings = load()
+    configure_logging()
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    told_to_stop = _stop_signal()
+    url = redis_url(settings)
+    app = broker.make_app(url)
+    ledger = FrontLedger.connect(url, ring_again=settings.ring_again)
+    doorbell = Doorbell(lambda revisions: broker.ring(app, revisions))
+    recorder = Recorder(ledger, doorbell.ring, settings, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
+    server, alive = _server(mixer.Mixer(recorder, settings))
+    _listen(server, settings)
+    await server.start()
+    for name in ("", mixer.SERVICE):
+        await alive.set(name, health_pb2.HealthCheckResponse.SERVING)
+    pinged = Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    admin = AdminServer(settings.admin_address, live=lambda: {"process": True}, ready=lambda: {"redis": _answers(pinged)})
+    info(Event.STARTED, role="hook", grpc=settings.grpc_address, admin_port=admin.port)
+
+    await told_to_stop.wait()
+    info(Event.DRAINING, role="hook")
+    drained_at = time.monotonic() + settings.drain_within
+    await alive.enter_graceful_shutdown()
+    await server.stop(settings.drain_within)
+    await recorder.close(max(drained_at - time.monotonic(), settings.answer_within))
+    await asyncio.to_thread(doorbell.close, max(drained_at - time.monotonic(), settings.answer_within))
+    await ledger.close()
+    admin.close()
+
+
+def _server(adapter: mixer.Mixer) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+    server = grpc.aio.server(options=OPTIONS)
+    server.add_generic_rpc_handlers([adapter.handler()])
+    alive = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(alive, server)
+    reflection.enable_server_reflection([mixer.SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    return server, alive
+
+
+def _listen(server: grpc.aio.Server, settings: Settings) -> None:
+    try:
+        server.add_insecure_port(settings.grpc_address)
+    except RuntimeError as error:
+        msg = f"can't listen on {settings.grpc_address} (WAKEQUEUE_GRPC_ADDRESS): is it in use?"
+        raise CannotStart(msg) from error
+
+
+def _stop_signal() -> asyncio.Event:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    return told
+
+
+def _answers(client: Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except (RedisError, OSError):
+        return False

@@ -1,0 +1,1 @@
+"""Compiled from protos/: see protos/README.md."""

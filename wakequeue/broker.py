@@ -1,0 +1,94 @@
+"""The one Celery configuration, and the doorbell: the message that says "these Revisions are due".
+
+What another process reads is spelled here and nowhere else: the queue's name, the task's name and its one argument, a list of
+`namespace/name`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from celery import Celery
+from kombu.transport.redis import Channel
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from wakequeue.revision import Revision
+
+QUEUE: Final = "wakequeue"
+DELIVER: Final = "wakequeue.deliver"
+
+#: Few enough that one task is read at a glance in Flower, many enough that a mass wake-up is a handful of tasks.
+REVISIONS_PER_DOORBELL: Final = 256
+
+#: The seconds after which Celery hands an unacknowledged doorbell to another worker; the sweep is usually sooner.
+VISIBILITY_TIMEOUT: Final = 60
+
+
+def make_app(redis_url: str) -> Celery:
+    """A Celery application on this Redis. The front publishes with it, the worker consumes, and any Celery tool reads it.
+
+    No message carries a countdown or a result: the ledger is the clock and the record.
+    """
+    _guard_channel()
+    app = Celery("wakequeue", broker=broker_url(redis_url), set_as_current=False)
+    app.conf.update(
+        task_default_queue=QUEUE,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        worker_pool="threads",
+        worker_concurrency=8,
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=True,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY_TIMEOUT,
+            "unacked_restore_interval": 1,
+            "unacked_restore_throttle": 1,
+            "priority_steps": [0],
+            "socket_keepalive": True,
+            "socket_timeout": 5,
+            "health_check_interval": 5,
+        },
+    )
+    return app
+
+
+def broker_url(redis_url: str) -> str:
+    """The same Redis as kombu spells it, which differs from redis-py only for a socket."""
+    url = urlsplit(redis_url)
+    return redis_url if url.scheme != "unix" else f"redis+socket://{url.path}?virtual_host=0"
+
+
+def ring(app: Celery, revisions: Sequence[Revision], **options: Any) -> int:  # noqa: ANN401  Celery's own publishing options
+    """Publish doorbells for Revisions that are due. Returns how many; raises kombu's OperationalError where Redis is away."""
+    starts = range(0, len(revisions), REVISIONS_PER_DOORBELL)
+    for start in starts:
+        names = [str(revision) for revision in revisions[start : start + REVISIONS_PER_DOORBELL]]
+        app.send_task(DELIVER, args=[names], queue=QUEUE, retry=False, **options)
+    return len(starts)
+
+
+def _guard_channel() -> None:
+    """Let a consumer outlive its Redis.
+
+    When a connection is torn down while a channel of it reconnects, kombu 5.7.0 (transport/redis.py, Channel._connparams) reads
+    an attribute of a client that is already None, and the AttributeError ends Celery's worker. A ConnectionError it survives.
+    """
+    original = Channel._connparams  # type: ignore[attr-defined]  # noqa: SLF001  the defect is in a private method; kombu is pinned for it
+    if getattr(original, "guarded", False):
+        return
+
+    def guarded(self: Channel, asynchronous: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002  kombu's signature
+        if self.connection is None or self.connection.client is None:
+            msg = "the connection was closed while it reconnected"
+            raise RedisConnectionError(msg)
+        params: dict[str, Any] = original(self, asynchronous)
+        return params
+
+    guarded.guarded = True  # type: ignore[attr-defined]
+    Channel._connparams = guarded  # type: ignore[attr-defined]  # noqa: SLF001  as above

@@ -1,0 +1,57 @@
+"""The command line: `wakequeue COMMAND`. Each command is where its subject is, and is imported only when it is asked for."""
+
+import importlib
+import sys
+from typing import Final
+
+import click
+
+from wakequeue import __version__
+from wakequeue.errors import CannotStart, SettingsError
+
+#: Where each command is: module and attribute, in the order in which they are listed.
+COMMANDS: Final = {
+    "up": ("wakequeue.up", "up"),
+    "hook": ("gateway_hook.server", "hook"),
+    "worker": ("workers.command", "worker"),
+    "flower": ("workers.command", "flower"),
+    "autoscaler": ("wakequeue.standin", "autoscaler"),
+    "call": ("gateway_hook.call", "call"),
+    "status": ("wakequeue.status", "status"),
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def wakequeue() -> None:
+    """Tells Knative's Autoscaler that a sleeping application was called.
+
+    Settings are read from WAKEQUEUE_* variables and from the TOML file that WAKEQUEUE_SETTINGS_FILE names.
+    """
+
+
+def main() -> None:
+    """Run a command. Exit code 2 for wrong settings or usage, 1 where something else is in the way."""
+    try:
+        wakequeue()
+    except SettingsError as error:
+        sys.exit(_say(error, 2))
+    except CannotStart as error:
+        sys.exit(_say(error, 1))
+
+
+def _say(error: Exception, code: int) -> int:
+    click.echo(f"wakequeue: {error}", err=True)
+    return code

@@ -1,0 +1,35 @@
+-- bury: what was taken will never be confirmed; it becomes a dead letter. Calls that came since are pending.
+-- ARGV: token, idle_after (ms), reason, then the names.
+-- Returns: the names whose lease was lost, for which nothing has changed.
+local token, idle_after, reason = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local lost, buried = {}, 0
+
+for i = 4, #ARGV do
+  local name = ARGV[i]
+  local key = revision_key(name)
+  if not holds(name, token) then
+    lost[#lost + 1] = name
+  else
+    redis.call('ZREM', LEASED, name)
+    local calls = number(key, 'taken')
+    buried = buried + calls
+    local letter = name .. '@' .. token
+    redis.call('ZADD', PREFIX .. 'buried', now, letter)
+    redis.call('HSET', PREFIX .. 'dead', letter, cjson.encode({
+      revision = name, reason = reason, calls = calls, buried_at = now, attempts = number(key, 'attempts'),
+      first_call = number(key, 'taken_first_call'), last_call = number(key, 'last_call'),
+    }))
+    redis.call('HSET', key, 'taken', 0, 'attempts', 0)
+    if number(key, 'calls') > 0 then
+      local due_at = math.max(now, number(key, 'ready_at'))
+      pend(name, due_at, due_at)
+    else
+      rest(name, idle_after)
+    end
+  end
+end
+
+if buried > 0 then
+  redis.call('HINCRBY', TOTALS, 'buried', buried)
+end
+return lost

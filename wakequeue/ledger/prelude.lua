@@ -1,0 +1,42 @@
+-- What every verb begins with: the keys (see wakequeue/ledger/__init__.py), the clock, and the moves that verbs share.
+local PREFIX = '{wakequeue}:'
+local PENDING, LEASED, TOTALS = PREFIX .. 'pending', PREFIX .. 'leased', PREFIX .. 'totals'
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local function revision_key(name)
+  return PREFIX .. 'r:' .. name
+end
+
+local function number(key, field)
+  return tonumber(redis.call('HGET', key, field) or '') or 0
+end
+
+-- Make a Revision pending: takeable from due_at on, with its doorbell rung at ring_at.
+local function pend(name, due_at, ring_at)
+  redis.call('HSET', revision_key(name), 'due_at', due_at)
+  redis.call('ZADD', PENDING, ring_at, name)
+end
+
+-- Give what was taken back to the Revision, which is pending again.
+local function give_back(name, due_at)
+  local key = revision_key(name)
+  redis.call('ZREM', LEASED, name)
+  redis.call('HINCRBY', key, 'calls', number(key, 'taken'))
+  local oldest = redis.call('HGET', key, 'taken_first_call')
+  redis.call('HSET', key, 'taken', 0, 'first_call', oldest, 'ready_at', due_at)
+  pend(name, due_at, due_at)
+end
+
+-- Nothing to report: forget the Revision idle_after its last call, unless it is called again.
+local function rest(name, idle_after)
+  local key = revision_key(name)
+  redis.call('HDEL', key, 'due_at')
+  redis.call('PEXPIREAT', key, math.max(now, number(key, 'last_call')) + idle_after)
+end
+
+-- Whether the lease that carries this token is the Revision's, and still runs.
+local function holds(name, token)
+  local until_ = redis.call('ZSCORE', LEASED, name)
+  return until_ and tonumber(until_) > now and redis.call('HGET', revision_key(name), 'token') == token
+end

@@ -1,0 +1,32 @@
+-- settle: what was taken has been confirmed; the Revision rests, or is pending again.
+-- ARGV: token, idle_after (ms), then for each Revision: name, first report, last report, concurrency, ready_at, repeat_at or ''.
+-- Returns: the names whose lease was lost, for which nothing has changed.
+local token, idle_after = ARGV[1], tonumber(ARGV[2])
+local lost, settled = {}, 0
+
+for i = 3, #ARGV, 6 do
+  local name = ARGV[i]
+  local key = revision_key(name)
+  if not holds(name, token) then
+    lost[#lost + 1] = name
+  else
+    redis.call('ZREM', LEASED, name)
+    settled = settled + number(key, 'taken')
+    local ready_at, repeat_at = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5])
+    redis.call('HSET', key, 'taken', 0, 'attempts', 0, 'first_report', ARGV[i + 1], 'last_report', ARGV[i + 2],
+      'concurrency', ARGV[i + 3], 'ready_at', ready_at)
+    if number(key, 'calls') > 0 then
+      local due_at = math.max(now, ready_at)
+      pend(name, due_at, due_at)
+    elseif repeat_at then
+      pend(name, repeat_at, repeat_at)
+    else
+      rest(name, idle_after)
+    end
+  end
+end
+
+if settled > 0 then
+  redis.call('HINCRBY', TOTALS, 'settled', settled)
+end
+return lost

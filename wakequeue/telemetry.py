@@ -1,0 +1,130 @@
+"""Every metric and every log event of wakequeue, each named once, with one line on what it says.
+
+Metrics follow Prometheus' naming; label values are from small fixed sets, never a path, a host or an error text. Events are
+logged as `event key=value ...`.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8, 16, 60, 300)
+
+# The front
+CALLS = Counter("wakequeue_calls", "Calls from gateways, by protocol and by what became of them.", ["protocol", "outcome"])
+UNRESOLVED = Counter("wakequeue_unresolved", "Calls that named no Revision, by reason.", ["reason"])
+RECORDED = Counter("wakequeue_recorded", "Calls that this front made durable in the ledger.")
+DROPPED = Counter("wakequeue_dropped", "Calls that could not be held until Redis came back.")
+BUFFERED = Gauge("wakequeue_buffered_revisions", "Revisions whose calls this front holds and has not yet recorded.")
+DOORBELLS = Counter("wakequeue_doorbells", "Doorbells published, by who rang.", ["by"])
+
+# The worker
+REPORTS = Counter("wakequeue_reports", "Reports confirmed by the Autoscaler, by the phase of the Revision.", ["phase"])
+REQUESTS = Counter("wakequeue_reported_requests", "Calls named in confirmed reports.")
+FRAMES = Counter("wakequeue_frames", "WebSocket frames written to the Autoscaler.")
+PONGS = Counter("wakequeue_pongs", "Pongs that confirmed frames.")
+CONNECTED = Gauge("wakequeue_autoscaler_connected", "1 while the connection to the Autoscaler is open.")
+RECONNECTS = Counter("wakequeue_reconnects", "Connections to the Autoscaler that ended or failed, by cause.", ["cause"])
+RELEASED = Counter("wakequeue_released", "Wake-ups given back for another attempt.")
+LEASES_LOST = Counter("wakequeue_leases_lost", "Wake-ups whose lease ran out before they were settled or released.")
+LEASES_ENDED = Counter("wakequeue_leases_ended", "Leases that the sweep ended because their worker did not.")
+BURIED = Counter("wakequeue_buried", "Wake-ups that became dead letters, by reason.", ["reason"])
+WAKEUPS = Gauge("wakequeue_ledger_wakeups", "Wake-ups in the ledger, by state.", ["state"])
+LEDGER_CALLS = Gauge("wakequeue_ledger_calls", "Calls in the ledger since its beginning, by state.", ["state"])
+DRIFT = Gauge("wakequeue_ledger_drift_calls", "Recorded calls that are in no state: 0 unless something is wrong.")
+QUEUED = Gauge("wakequeue_queued_tasks", "Doorbells that wait in the queue.")
+OLDEST_DUE = Gauge("wakequeue_oldest_due_seconds", "For how long the oldest due wake-up has been due.")
+
+# Both
+STAGE = Histogram("wakequeue_stage_seconds", "How long each stage took.", ["stage"], buckets=_SECONDS)
+ANSWER = STAGE.labels("answer")  # a gateway's call -> our answer
+RECORD = STAGE.labels("record")  # a commit sent to Redis -> durable
+QUEUE = STAGE.labels("queue")  # a wake-up due -> taken by a worker
+SEND = STAGE.labels("send")  # a report handed to the sender -> its frame written
+CONFIRM = STAGE.labels("confirm")  # its frame written -> the pong
+
+
+class Event(StrEnum):
+    """What is worth a line in the log."""
+
+    #: A process answers, or consumes.
+    STARTED = "started"
+    #: A process was told to stop and finishes what it has begun.
+    DRAINING = "draining"
+    #: A call named no Revision; its user was let through, and nothing was recorded.
+    UNRESOLVED = "unresolved"
+    #: Redis did not answer; calls are held in memory and recorded when it is back.
+    LEDGER_AWAY = "ledger_away"
+    #: Redis answers again.
+    LEDGER_BACK = "ledger_back"
+    #: Calls could not be held until Redis came back.
+    CALLS_DROPPED = "calls_dropped"
+    #: A doorbell could not be published; the sweep will ring it.
+    DOORBELL_LOST = "doorbell_lost"
+    #: The connection to the Autoscaler is open.
+    CONNECTED = "connected"
+    #: The connection to the Autoscaler ended or failed; another is tried.
+    DISCONNECTED = "disconnected"
+    #: Reports were not confirmed; their wake-ups are pending again.
+    RELEASED = "released"
+    #: A lease ran out before its holder was done; another worker reports it again.
+    LEASE_LOST = "lease_lost"
+    #: A wake-up became a dead letter.
+    BURIED = "buried"
+    #: The sweep could not run, and tries again.
+    SWEEP_FAILED = "sweep_failed"
+    #: The admin address is taken; this process serves its metrics on another port.
+    ADMIN_PORT_TAKEN = "admin_port_taken"
+
+
+_log: Final = logging.getLogger("wakequeue")
+
+
+def info(event: Event, **details: object) -> None:
+    """Log what an operator may want to know."""
+    _log.info(_line(event, details))
+
+
+def warning(event: Event, **details: object) -> None:
+    """Log what an operator should know."""
+    _log.warning(_line(event, details))
+
+
+class Bounded:
+    """Logs an event at most once in `every` seconds, with how often it happened since."""
+
+    def __init__(self, event: Event, every: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._event, self._every, self._clock = event, every, clock
+        self._silent_until = -every
+        self._skipped = 0
+
+    def warning(self, **details: object) -> None:
+        """Log the event, or count it for the next time."""
+        now = self._clock()
+        if now < self._silent_until:
+            self._skipped += 1
+            return
+        if self._skipped:
+            details["since_last"] = self._skipped
+        self._silent_until, self._skipped = now + self._every, 0
+        warning(self._event, **details)
+
+
+def configure_logging(**_signal: object) -> None:
+    """Write warnings of every library, and our own events, as lines on stderr. Also a receiver of Celery's setup_logging."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s", force=True)
+    _log.setLevel(logging.INFO)
+
+
+def _line(event: Event, details: dict[str, object]) -> str:
+    return " ".join([event, *(f"{key}={_value(value)}" for key, value in details.items())])
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    return text if text and text.isprintable() and not set(text) & {" ", '"', "="} else repr(text)

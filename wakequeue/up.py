@@ -1,0 +1,205 @@
+"""`wakequeue up`: everything on one machine, kept running until Ctrl-C.
+
+Redis (embedded, unless one is set), a stand-in Autoscaler (unless one is set), the front, a worker and Flower, each in a process
+of its own. The admin address serves the metrics of front and worker together, with a label `role`.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from prometheus_client import CollectorRegistry
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from wakequeue.admin import AdminServer
+from wakequeue.broker import QUEUE
+from wakequeue.child import Child
+from wakequeue.embedded import redis_url, server_command
+from wakequeue.errors import CannotStart, LedgerUnavailable
+from wakequeue.ledger import WorkerLedger
+from wakequeue.merged import MergedMetrics, fetch
+from wakequeue.setting_types import Address
+from wakequeue.settings import Settings, load
+from wakequeue.status import table
+
+START_SECONDS: Final = 30.0
+OK: Final = 200
+COLOURS: Final = {"redis": "red", "autoscaler": "magenta", "hook": "cyan", "worker": "green", "flower": "yellow", "up": "bold"}
+
+
+@click.command()
+def up() -> None:
+    """Run everything on this machine until Ctrl-C: Redis, front, worker, Flower, and a stand-in Autoscaler."""
+    settings = load()
+    with _only_one(settings):
+        asyncio.run(Up(settings).run())
+
+
+class Up:
+    """The processes of one machine, in the order in which they start."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._console = Console(highlight=False)
+        self._url = redis_url(settings)
+        self._admin_ports = {"hook": _free_port(), "worker": _free_port()}
+        self._endpoint = settings.autoscaler_endpoint or f"ws://127.0.0.1:{_free_port()}"
+        self._ledger = WorkerLedger.connect(self._url, timeout=0.5)
+        self._told_to_stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Start everything, wait for Ctrl-C or SIGTERM, stop everything in the reverse order."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self._told_to_stop.set)
+        started: list[Child] = []
+        admin = self._admin()
+        try:
+            with self._live():
+                for stage in self._stages():
+                    started += stage
+                    if await self._stopped_before(asyncio.gather(*(child.start(START_SECONDS) for child in stage))):
+                        return
+                self._say_ready()
+                await self._told_to_stop.wait()
+        finally:
+            self.say("up", "stopping")
+            for child in reversed(started):
+                await child.stop(self._settings.drain_within + 2)
+            admin.close()
+            self.say("up", "stopped")
+
+    def say(self, name: str, line: str) -> None:
+        """Print a line of one of the processes."""
+        if self._console.is_terminal:
+            self._console.print(Text.assemble((f"{name:>10} ", COLOURS[name]), line), soft_wrap=True)
+        else:
+            click.echo(f"{name} | {line}")
+
+    async def _stopped_before(self, starting: "asyncio.Future[list[None]]") -> bool:
+        """Wait for a start, or for being told to stop; says whether it was the latter."""
+        told = asyncio.ensure_future(self._told_to_stop.wait())
+        waits: set[asyncio.Future[Any]] = {starting, told}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            told.cancel()
+            starting.result()
+            return False
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await starting
+        return True
+
+    def _stages(self) -> Iterator[list[Child]]:
+        settings = self._settings
+        if not settings.redis_url:
+            yield [self._child("redis", server_command(settings.data_dir), ready=self._ledger.ping)]
+        elif not self._ledger.ping():
+            msg = "the Redis of WAKEQUEUE_REDIS_URL does not answer"
+            raise CannotStart(msg)
+        if not settings.autoscaler_endpoint:
+            address = Address(self._endpoint.removeprefix("ws://"))
+            yield [self._child("autoscaler", _wakequeue("autoscaler", "--address", address), ready=_listens(address))]
+        yield [
+            self._child("hook", _wakequeue("hook"), ready=self._lives("hook")),
+            self._child("worker", _wakequeue("worker"), ready=self._lives("worker")),
+            self._child("flower", _wakequeue("flower"), ready=_listens(settings.flower_address)),
+        ]
+
+    def _lives(self, role: str) -> Callable[[], bool]:
+        return lambda: fetch(self._admin_ports[role], "/livez")[0] == OK
+
+    def _child(self, name: str, command: list[str], *, ready: Callable[[], bool]) -> Child:
+        env = {
+            "WAKEQUEUE_REDIS_URL": self._url,
+            "WAKEQUEUE_AUTOSCALER_ENDPOINT": self._endpoint,
+            "WAKEQUEUE_ADMIN_ADDRESS": f"127.0.0.1:{self._admin_ports.get(name, 0)}",
+            "PYTHONUNBUFFERED": "1",
+        }
+        return Child(name, command, ready=ready, say=self.say, env=env)
+
+    def _admin(self) -> AdminServer:
+        registry = CollectorRegistry()
+        registry.register(MergedMetrics(self._admin_ports))
+
+        def every(path: str) -> dict[str, bool]:
+            return {role: fetch(port, path)[0] == OK for role, port in self._admin_ports.items()}
+
+        return AdminServer(
+            self._settings.admin_address, live=lambda: every("/livez"), ready=lambda: every("/readyz"), registry=registry
+        )
+
+    def _say_ready(self) -> None:
+        settings = self._settings
+        for line in (
+            f"gRPC     {settings.grpc_address}",
+            f"metrics  http://{settings.admin_address}/metrics",
+            f"Flower   http://{settings.flower_address}",
+            f"reports go to {self._endpoint}" + ("" if settings.autoscaler_endpoint else ", a stand-in that prints them"),
+            "ready: try `wakequeue call default/hello`; Ctrl-C stops",
+        ):
+            self.say("up", line)
+
+    @contextlib.contextmanager
+    def _live(self) -> Iterator[None]:
+        """On a terminal, keep a table of what the ledger holds below the lines."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(get_renderable=self._table, console=self._console, refresh_per_second=2, transient=True):
+            yield
+
+    def _table(self) -> RenderableType:
+        try:
+            return table(self._ledger.census(QUEUE))
+        except LedgerUnavailable:
+            return Text("the ledger is away", style="bold red")
+
+
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Hold `data_dir` for this process: two embedded servers on the same files would ruin them."""
+    folder = Path(settings.data_dir).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        msg = f"WAKEQUEUE_DATA_DIR = {settings.data_dir!r}: {error.strerror}"
+        raise CannotStart(msg) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            msg = f"another `wakequeue up` runs in {folder} (WAKEQUEUE_DATA_DIR)"
+            raise CannotStart(msg) from error
+        yield
+
+
+def _wakequeue(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", "from wakequeue.cli import main; main()", *arguments]
+
+
+def _listens(address: Address) -> Callable[[], bool]:
+    def asked() -> bool:
+        try:
+            socket.create_connection((address.host, address.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    return asked
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

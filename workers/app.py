@@ -1,0 +1,89 @@
+"""The worker's process: the Celery application, and what lives as long as its worker.
+
+`celery -A workers.app worker` (or inspect, flower, ...) works as for any Celery application; `wakequeue worker` is the same
+with the options that suit it: events for Flower, and none of the chatter between workers.
+"""
+
+import functools
+import sys
+from typing import NoReturn
+
+from celery import Celery, signals
+
+from wakequeue import broker
+from wakequeue.admin import AdminServer
+from wakequeue.codecs import codec_for
+from wakequeue.embedded import redis_url
+from wakequeue.errors import SettingsError
+from wakequeue.ledger import WorkerLedger
+from wakequeue.settings import Settings, load
+from wakequeue.telemetry import Event, configure_logging, info
+from workers import tasks
+from workers.autoscaler import AutoscalerConnection
+from workers.deliver import Deliverer
+from workers.sweep import Sweep
+
+
+class Worker:
+    """What a worker's process owns besides Celery."""
+
+    def __init__(self, app: Celery, settings: Settings) -> None:
+        codec = codec_for(settings.knative_release)
+        self.ledger = WorkerLedger.connect(redis_url(settings))
+        self.autoscaler = AutoscalerConnection(settings.autoscaler_endpoint, settings, joins=codec.joins)
+        self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings)
+        self.sweep = Sweep(self.ledger, functools.partial(broker.ring, app), settings)
+        self.admin = AdminServer(settings.admin_address, live=lambda: {"process": True}, ready=self._ready)
+
+    def close(self) -> None:
+        """Stop, in the reverse order."""
+        self.sweep.close()
+        self.autoscaler.close()
+        self.admin.close()
+        self.ledger.client.close()
+
+    def _ready(self) -> dict[str, bool]:
+        return {"redis": self.ledger.ping(), "autoscaler": self.autoscaler.connected}
+
+
+def _refuse(reason: object) -> NoReturn:
+    """End a process that Celery's own command line runs, as `wakequeue.cli` ends ours."""
+    print(f"wakequeue: {reason}", file=sys.stderr)
+    sys.exit(2)
+
+
+try:
+    settings = load()
+except SettingsError as error:
+    _refuse(error)
+app = broker.make_app(redis_url(settings))
+_worker: Worker | None = None
+
+
+def _deliverer() -> Deliverer:
+    assert _worker is not None, "a task ran before worker_init"
+    return _worker.deliverer
+
+
+tasks.register(app, _deliverer)
+signals.setup_logging.connect(configure_logging)
+
+
+@signals.worker_init.connect
+def _begin(**_signal: object) -> None:
+    global _worker  # noqa: PLW0603  Celery's signals carry no state of ours
+    if not settings.autoscaler_endpoint:
+        _refuse("WAKEQUEUE_AUTOSCALER_ENDPOINT is not set: it says where reports go (`wakequeue up` brings a stand-in)")
+    _worker = Worker(app, settings)
+
+
+@signals.worker_ready.connect
+def _say_ready(**_signal: object) -> None:
+    assert _worker is not None
+    info(Event.STARTED, role="worker", autoscaler=settings.autoscaler_endpoint, admin_port=_worker.admin.port)
+
+
+@signals.worker_shutdown.connect
+def _end(**_signal: object) -> None:
+    if _worker is not None:
+        _worker.close()

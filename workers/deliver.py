@@ -1,0 +1,120 @@
+"""Deliver what is due: take it, decide what to report, encode, send, and settle once the pong has come.
+
+What was not confirmed is released with a back-off, and what can never be delivered is buried. Every wake-up taken is settled,
+released or buried by the same call, unless the worker dies: then its lease runs out, and the sweep gives it back.
+"""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wakequeue.codecs import Codec, Frame
+from wakequeue.episode import Step, decide
+from wakequeue.errors import AutoscalerUnavailable, Expired, Permanent, Unencodable
+from wakequeue.ledger import Lease, Settled, WorkerLedger
+from wakequeue.revision import Revision
+from wakequeue.settings import Settings
+from wakequeue.stat import StatMessage
+from wakequeue.telemetry import BURIED, LEASES_LOST, QUEUE, RELEASED, REPORTS, REQUESTS, Event, warning
+from workers.autoscaler import Autoscaler
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of the wake-ups that were taken; those of which nothing had to be said are only `taken`."""
+
+    taken: int = 0
+    reported: int = 0
+    buried: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    lease: Lease
+    step: Step
+    frame: Frame | None
+
+
+class Deliverer:
+    """Delivers wake-ups; safe to share between the threads of a worker."""
+
+    def __init__(self, ledger: WorkerLedger, autoscaler: Autoscaler, codec: Codec, settings: Settings) -> None:
+        self._ledger, self._autoscaler, self._codec, self._settings = ledger, autoscaler, codec, settings
+
+    def deliver(self, revisions: Iterable[Revision]) -> Delivered:
+        """Deliver those of the Revisions that are due.
+
+        Raises AutoscalerUnavailable once what was taken is released, and LedgerUnavailable where Redis is away.
+        """
+        leases = self._ledger.take(revisions, self._settings.lease_for)
+        planned, doomed = self._plan(leases)
+        buried = sum(self._bury(dead, reason) for reason, dead in doomed.items())
+        frames = [one.frame for one in planned if one.frame is not None]
+        try:
+            if frames:
+                self._autoscaler.send(frames)
+        except AutoscalerUnavailable as error:
+            self._release([one.lease for one in planned], error)
+            raise
+        lost = self._settle(planned)
+        return Delivered(taken=len(leases), reported=len(frames), buried=buried, lost=lost)
+
+    def _plan(self, leases: list[Lease]) -> tuple[list[_Planned], dict[str, list[Lease]]]:
+        """What to send of each lease, and by reason those of which nothing will ever be sent."""
+        planned: list[_Planned] = []
+        doomed: dict[str, list[Lease]] = {}
+        for lease in leases:
+            QUEUE.observe(lease.taken_at - lease.due_at)
+            try:
+                planned.append(self._compose(lease))
+            except Permanent as error:
+                doomed.setdefault(error.reason, []).append(lease)
+        return planned, doomed
+
+    def _compose(self, lease: Lease) -> _Planned:
+        now = lease.taken_at
+        if lease.calls and now - lease.last_call > self._settings.max_age:
+            raise Expired
+        step = decide(lease.episode, calls=lease.calls, waiting=lease.waiting, now=now, rhythm=self._settings.rhythm)
+        if step.report is None:
+            return _Planned(lease, step, None)
+        message = StatMessage(lease.revision, self._settings.pod_name, step.report.concurrency, step.report.requests)
+        try:
+            return _Planned(lease, step, self._codec.encode(message, now))
+        except ValueError as error:
+            raise Unencodable from error
+
+    def _settle(self, planned: list[_Planned]) -> int:
+        if not planned:
+            return 0
+        settled = [Settled(one.lease, one.step.episode, one.step.ready_at, one.step.repeat_at) for one in planned]
+        lost = self._ledger.settle(settled, self._settings.idle_after)
+        for one in planned:
+            if one.step.report is not None:
+                REPORTS.labels(one.step.phase).inc()
+                REQUESTS.inc(one.step.report.requests)
+        return _count_lost(lost)
+
+    def _release(self, leases: list[Lease], error: AutoscalerUnavailable) -> None:
+        lost = self._ledger.release(leases, [self._back_off(lease.attempts) for lease in leases])
+        RELEASED.inc(len(leases) - _count_lost(lost))
+        warning(Event.RELEASED, revisions=len(leases), first=leases[0].revision, because=error)
+
+    def _bury(self, leases: list[Lease], reason: str) -> int:
+        lost = self._ledger.bury(leases, reason, self._settings.idle_after)
+        buried = len(leases) - _count_lost(lost)
+        BURIED.labels(reason).inc(buried)
+        warning(Event.BURIED, revisions=buried, first=leases[0].revision, reason=reason)
+        return buried
+
+    def _back_off(self, attempts: int) -> float:
+        longest = min(self._settings.retry_after * 2.0 ** min(attempts - 1, 30), self._settings.retry_at_most)
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311  jitter, not a secret
+
+
+def _count_lost(lost: list[Revision]) -> int:
+    if lost:
+        LEASES_LOST.inc(len(lost))
+        warning(Event.LEASE_LOST, revisions=len(lost), first=lost[0])
+    return len(lost)

@@ -1,0 +1,80 @@
+"""The sweep: the clock of the rhythm, and the repair of what went missing.
+
+Every worker looks each `sweep_every` for Revisions whose doorbell is due: because the rhythm says so, because a back-off is
+over, because a doorbell was lost, or because the lease of a worker that died ran out. The ledger names each to one worker only.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from kombu.exceptions import OperationalError
+
+from wakequeue.broker import QUEUE
+from wakequeue.errors import LedgerUnavailable
+from wakequeue.ledger import Census, WorkerLedger
+from wakequeue.revision import Revision
+from wakequeue.settings import Settings
+from wakequeue.telemetry import (
+    DOORBELLS,
+    DRIFT,
+    LEASES_ENDED,
+    LEDGER_CALLS,
+    OLDEST_DUE,
+    QUEUED,
+    WAKEUPS,
+    Bounded,
+    Event,
+)
+
+#: How many sweeps go by between two counts of the ledger for the metrics.
+SWEEPS_PER_CENSUS = 50
+
+
+class Sweep:
+    """Sweeps from a thread of its own, from its making to `close`; `ring` publishes doorbells."""
+
+    def __init__(self, ledger: WorkerLedger, ring: Callable[[Sequence[Revision]], int], settings: Settings) -> None:
+        self._ledger, self._ring, self._settings = ledger, ring, settings
+        self._failed = Bounded(Event.SWEEP_FAILED)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closing.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        sweeps = 0
+        while not self._closing.wait(self._settings.sweep_every):
+            try:
+                self._sweep()
+                if sweeps % SWEEPS_PER_CENSUS == 0:
+                    _export(self._ledger.census(QUEUE))
+                sweeps += 1
+            except (LedgerUnavailable, OperationalError, OSError) as error:
+                self._failed.warning(error=error)
+
+    def _sweep(self) -> None:
+        settings = self._settings
+        ended, due = self._ledger.sweep(QUEUE, ring_below=settings.ring_below, ring_again=settings.ring_again)
+        LEASES_ENDED.inc(ended)
+        if due:
+            DOORBELLS.labels("sweep").inc(self._ring(due))
+
+
+def _export(census: Census) -> None:
+    for state, wakeups in (("pending", census.pending), ("leased", census.leased), ("buried", census.buried)):
+        WAKEUPS.labels(state).set(wakeups)
+    for state, calls in (
+        ("recorded", census.recorded_calls),
+        ("settled", census.settled_calls),
+        ("pending", census.pending_calls),
+        ("leased", census.leased_calls),
+        ("buried", census.buried_calls),
+    ):
+        LEDGER_CALLS.labels(state).set(calls)
+    DRIFT.set(census.drift_calls)
+    QUEUED.set(census.queued_tasks)
+    OLDEST_DUE.set(census.oldest_due_seconds)
