@@ -22,7 +22,7 @@ from wakequeue.embedded import redis_url
 from wakequeue.errors import CannotStart
 from wakequeue.ledger import FrontLedger
 from wakequeue.settings import Settings, load
-from wakequeue.telemetry import Event, configure_logging, info
+from wakequeue.telemetry import FRONT, Event, configure_logging, info
 
 #: Mixer keeps one connection per replica with up to 1,024 calls in flight on it.
 OPTIONS = (("grpc.so_reuseport", 0), ("grpc.max_concurrent_streams", 4096), ("grpc.max_receive_message_length", 1 << 20))
@@ -49,7 +49,9 @@ async def _serve(settings: Settings) -> None:
     for name in ("", mixer.SERVICE):
         await alive.set(name, health_pb2.HealthCheckResponse.SERVING)
     pinged = Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-    admin = AdminServer(settings.admin_address, live=lambda: {"process": True}, ready=lambda: {"redis": _answers(pinged)})
+    admin = AdminServer(
+        settings.admin_address, live=lambda: {"process": True}, ready=lambda: {"redis": _answers(pinged)}, registry=FRONT
+    )
     info(Event.STARTED, role="hook", grpc=settings.grpc_address, admin_port=admin.port)
 
     await told_to_stop.wait()

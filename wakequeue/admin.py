@@ -7,7 +7,7 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import REGISTRY, make_wsgi_app
+from prometheus_client import make_wsgi_app
 from prometheus_client.registry import CollectorRegistry
 
 from wakequeue.setting_types import Address
@@ -45,7 +45,7 @@ class AdminServer:
     Where the address is taken it serves on any free port and says so: wake-ups are worth more than their metrics.
     """
 
-    def __init__(self, address: Address, *, live: Check, ready: Check, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(self, address: Address, *, live: Check, ready: Check, registry: CollectorRegistry) -> None:
         app = _routes(live, ready, registry)
         server = _Server6 if ":" in address.host else _Server
         try:

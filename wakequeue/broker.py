@@ -5,10 +5,12 @@ What another process reads is spelled here and nowhere else: the queue's name, t
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from celery import Celery
+from celery.app.amqp import AMQP
+from kombu import Connection
 from kombu.transport.redis import Channel
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -30,7 +32,7 @@ def make_app(redis_url: str) -> Celery:
     No message carries a countdown or a result: the ledger is the clock and the record.
     """
     _guard_channel()
-    app = Celery("wakequeue", broker=broker_url(redis_url), set_as_current=False)
+    app = Celery("wakequeue", broker=broker_url(redis_url), amqp=_AMQP, set_as_current=False)
     app.conf.update(
         task_default_queue=QUEUE,
         task_acks_late=True,
@@ -71,6 +73,19 @@ def ring(app: Celery, revisions: Sequence[Revision], **options: Any) -> int:  # 
         names = [str(revision) for revision in revisions[start : start + REVISIONS_PER_DOORBELL]]
         app.send_task(DELIVER, args=[names], queue=QUEUE, retry=False, **options)
     return len(starts)
+
+
+class _Connection(Connection):
+    """Looks for an absent Redis each second at least; kombu's own intervals grow to 30 s, far beyond a cold start."""
+
+    def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:  # type: ignore[override]  # noqa: ANN401
+        """Wait until the broker answers; arguments as kombu's."""
+        intervals = {"interval_start": 0.1, "interval_step": 0.1, "interval_max": 1.0}
+        return cast("Connection", super().ensure_connection(*args, **intervals | kwargs))
+
+
+class _AMQP(AMQP):
+    Connection = _Connection
 
 
 def _guard_channel() -> None:

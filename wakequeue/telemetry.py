@@ -11,42 +11,63 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 _SECONDS: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8, 16, 60, 300)
 
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+#: What a front exports, and what a worker exports.
+FRONT: Final = CollectorRegistry()
+WORKER: Final = CollectorRegistry()
+
 # The front
-CALLS = Counter("wakequeue_calls", "Calls from gateways, by protocol and by what became of them.", ["protocol", "outcome"])
-UNRESOLVED = Counter("wakequeue_unresolved", "Calls that named no Revision, by reason.", ["reason"])
-RECORDED = Counter("wakequeue_recorded", "Calls that this front made durable in the ledger.")
-DROPPED = Counter("wakequeue_dropped", "Calls that could not be held until Redis came back.")
-BUFFERED = Gauge("wakequeue_buffered_revisions", "Revisions whose calls this front holds and has not yet recorded.")
-DOORBELLS = Counter("wakequeue_doorbells", "Doorbells published, by who rang.", ["by"])
+CALLS = Counter("wakequeue_calls", "Calls from gateways, by what became of them.", ["protocol", "outcome"], registry=FRONT)
+UNRESOLVED = Counter("wakequeue_unresolved", "Calls that named no Revision, by reason.", ["reason"], registry=FRONT)
+RECORDED = Counter("wakequeue_recorded", "Calls that this front made durable in the ledger.", registry=FRONT)
+DROPPED = Counter("wakequeue_dropped", "Calls that could not be held until Redis came back.", registry=FRONT)
+BUFFERED = Gauge("wakequeue_buffered_revisions", "Revisions whose calls this front holds and has not yet recorded.", registry=FRONT)
 
 # The worker
-REPORTS = Counter("wakequeue_reports", "Reports confirmed by the Autoscaler, by the phase of the Revision.", ["phase"])
-REQUESTS = Counter("wakequeue_reported_requests", "Calls named in confirmed reports.")
-FRAMES = Counter("wakequeue_frames", "WebSocket frames written to the Autoscaler.")
-PONGS = Counter("wakequeue_pongs", "Pongs that confirmed frames.")
-CONNECTED = Gauge("wakequeue_autoscaler_connected", "1 while the connection to the Autoscaler is open.")
-RECONNECTS = Counter("wakequeue_reconnects", "Connections to the Autoscaler that ended or failed, by cause.", ["cause"])
-RELEASED = Counter("wakequeue_released", "Wake-ups given back for another attempt.")
-LEASES_LOST = Counter("wakequeue_leases_lost", "Wake-ups whose lease ran out before they were settled or released.")
-LEASES_ENDED = Counter("wakequeue_leases_ended", "Leases that the sweep ended because their worker did not.")
-BURIED = Counter("wakequeue_buried", "Wake-ups that became dead letters, by reason.", ["reason"])
-WAKEUPS = Gauge("wakequeue_ledger_wakeups", "Wake-ups in the ledger, by state.", ["state"])
-LEDGER_CALLS = Gauge("wakequeue_ledger_calls", "Calls in the ledger since its beginning, by state.", ["state"])
-DRIFT = Gauge("wakequeue_ledger_drift_calls", "Recorded calls that are in no state: 0 unless something is wrong.")
-QUEUED = Gauge("wakequeue_queued_tasks", "Doorbells that wait in the queue.")
-OLDEST_DUE = Gauge("wakequeue_oldest_due_seconds", "For how long the oldest due wake-up has been due.")
+REPORTS = Counter(
+    "wakequeue_reports", "Reports confirmed by the Autoscaler, by the phase of the Revision.", ["phase"], registry=WORKER
+)
+REQUESTS = Counter("wakequeue_reported_requests", "Calls named in confirmed reports.", registry=WORKER)
+FRAMES = Counter("wakequeue_frames", "WebSocket frames written to the Autoscaler.", registry=WORKER)
+PONGS = Counter("wakequeue_pongs", "Pongs that confirmed frames.", registry=WORKER)
+CONNECTED = Gauge("wakequeue_autoscaler_connected", "1 while the connection to the Autoscaler is open.", registry=WORKER)
+RECONNECTS = Counter("wakequeue_reconnects", "Connections that ended or failed, by cause.", ["cause"], registry=WORKER)
+RELEASED = Counter("wakequeue_released", "Wake-ups given back for another attempt.", registry=WORKER)
+LEASES_LOST = Counter("wakequeue_leases_lost", "Wake-ups whose lease ran out before they were done.", registry=WORKER)
+LEASES_ENDED = Counter("wakequeue_leases_ended", "Leases that the sweep ended, not their worker.", registry=WORKER)
+BURIED = Counter("wakequeue_buried", "Wake-ups that became dead letters, by reason.", ["reason"], registry=WORKER)
+WAKEUPS = Gauge("wakequeue_ledger_wakeups", "Wake-ups in the ledger, by state.", ["state"], registry=WORKER)
+LEDGER_CALLS = Gauge("wakequeue_ledger_calls", "Calls in the ledger since its beginning, by state.", ["state"], registry=WORKER)
+DRIFT = Gauge("wakequeue_ledger_drift_calls", "Recorded calls that are in no state: 0 unless something is wrong.", registry=WORKER)
+QUEUED = Gauge("wakequeue_queued_tasks", "Doorbells that wait in the queue.", registry=WORKER)
+OLDEST_DUE = Gauge("wakequeue_oldest_due_seconds", "For how long the oldest due wake-up has been due.", registry=WORKER)
 
 # Both
-STAGE = Histogram("wakequeue_stage_seconds", "How long each stage took.", ["stage"], buckets=_SECONDS)
+DOORBELLS = Counter("wakequeue_doorbells", "Doorbells published, by who rang.", ["by"], registry=None)
+STAGE = Histogram("wakequeue_stage_seconds", "How long each stage took.", ["stage"], buckets=_SECONDS, registry=None)
 ANSWER = STAGE.labels("answer")  # a gateway's call -> our answer
 RECORD = STAGE.labels("record")  # a commit sent to Redis -> durable
 QUEUE = STAGE.labels("queue")  # a wake-up due -> taken by a worker
 SEND = STAGE.labels("send")  # a report handed to the sender -> its frame written
 CONFIRM = STAGE.labels("confirm")  # its frame written -> the pong
+for _registry in (FRONT, WORKER):
+    _registry.register(DOORBELLS)
+    _registry.register(STAGE)
+    ProcessCollector(registry=_registry)
+    PlatformCollector(registry=_registry)
 
 
 class Event(StrEnum):
@@ -118,6 +139,7 @@ class Bounded:
 def configure_logging(**_signal: object) -> None:
     """Write warnings of every library, and our own events, as lines on stderr. Also a receiver of Celery's setup_logging."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s", force=True)
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)  # deprecations are for the developer of wakequeue
     _log.setLevel(logging.INFO)
 
 

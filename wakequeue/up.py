@@ -109,13 +109,13 @@ class Up:
             address = Address(self._endpoint.removeprefix("ws://"))
             yield [self._child("autoscaler", _wakequeue("autoscaler", "--address", address), ready=_listens(address))]
         yield [
-            self._child("hook", _wakequeue("hook"), ready=self._lives("hook")),
-            self._child("worker", _wakequeue("worker"), ready=self._lives("worker")),
-            self._child("flower", _wakequeue("flower"), ready=_listens(settings.flower_address)),
+            self._child("hook", _wakequeue("hook"), ready=self._says("hook", "/livez", "process: ok")),
+            self._child("worker", _wakequeue("worker"), ready=self._says("worker", "/readyz", "consumer: ok")),
         ]
+        yield [self._child("flower", _wakequeue("flower"), ready=_listens(settings.flower_address))]
 
-    def _lives(self, role: str) -> Callable[[], bool]:
-        return lambda: fetch(self._admin_ports[role], "/livez")[0] == OK
+    def _says(self, role: str, path: str, words: str) -> Callable[[], bool]:
+        return lambda: words in fetch(self._admin_ports[role], path)[1]
 
     def _child(self, name: str, command: list[str], *, ready: Callable[[], bool]) -> Child:
         env = {

@@ -17,7 +17,7 @@ from wakequeue.embedded import redis_url
 from wakequeue.errors import SettingsError
 from wakequeue.ledger import WorkerLedger
 from wakequeue.settings import Settings, load
-from wakequeue.telemetry import Event, configure_logging, info
+from wakequeue.telemetry import WORKER, Event, configure_logging, info
 from workers import tasks
 from workers.autoscaler import AutoscalerConnection
 from workers.deliver import Deliverer
@@ -33,7 +33,8 @@ class Worker:
         self.autoscaler = AutoscalerConnection(settings.autoscaler_endpoint, settings, joins=codec.joins)
         self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings)
         self.sweep = Sweep(self.ledger, functools.partial(broker.ring, app), settings)
-        self.admin = AdminServer(settings.admin_address, live=lambda: {"process": True}, ready=self._ready)
+        self.admin = AdminServer(settings.admin_address, live=lambda: {"process": True}, ready=self._ready, registry=WORKER)
+        self.consumes = False
 
     def close(self) -> None:
         """Stop, in the reverse order."""
@@ -43,7 +44,7 @@ class Worker:
         self.ledger.client.close()
 
     def _ready(self) -> dict[str, bool]:
-        return {"redis": self.ledger.ping(), "autoscaler": self.autoscaler.connected}
+        return {"redis": self.ledger.ping(), "autoscaler": self.autoscaler.connected, "consumer": self.consumes}
 
 
 def _refuse(reason: object) -> NoReturn:
@@ -74,12 +75,14 @@ def _begin(**_signal: object) -> None:
     global _worker  # noqa: PLW0603  Celery's signals carry no state of ours
     if not settings.autoscaler_endpoint:
         _refuse("WAKEQUEUE_AUTOSCALER_ENDPOINT is not set: it says where reports go (`wakequeue up` brings a stand-in)")
+    configure_logging()
     _worker = Worker(app, settings)
 
 
 @signals.worker_ready.connect
 def _say_ready(**_signal: object) -> None:
     assert _worker is not None
+    _worker.consumes = True
     info(Event.STARTED, role="worker", autoscaler=settings.autoscaler_endpoint, admin_port=_worker.admin.port)
 
 

@@ -1,6 +1,13 @@
 """`wakequeue worker` and `wakequeue flower`: Celery's own commands, with the options that suit wakequeue."""
 
+import os
+import warnings
+
 import click
+from celery.platforms import SecurityWarning
+
+#: After how long Flower forgets a worker that has gone: each start of one is a new name.
+FORGET_WORKER_SECONDS = 60
 
 
 @click.command()
@@ -8,7 +15,10 @@ def worker() -> None:
     """Run a worker: deliver wake-ups to the Autoscaler."""
     from workers.app import app  # noqa: PLC0415  it reads the settings, which `--help` must not need
 
-    app.start(["--quiet", "worker", "--task-events", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"])
+    # Celery warns root of pickled messages; this application takes none.
+    warnings.simplefilter("ignore", SecurityWarning)
+    name = f"--hostname=worker-{os.getpid()}@%h"
+    app.start(["--quiet", "worker", name, "--task-events", "--without-gossip", "--without-mingle", "--loglevel=WARNING"])
 
 
 @click.command()
@@ -17,4 +27,5 @@ def flower() -> None:
     from workers.app import app, settings  # noqa: PLC0415  as above
 
     address = settings.flower_address
-    app.start(["flower", f"--address={address.host}", f"--port={address.port}", "--logging=warning"])
+    place = [f"--address={address.host}", f"--port={address.port}"]
+    app.start(["flower", *place, "--logging=warning", f"--purge-offline-workers={FORGET_WORKER_SECONDS}"])
