@@ -4,7 +4,7 @@ import os
 import warnings
 
 import click
-from celery.platforms import SecurityWarning
+from celery.exceptions import SecurityWarning
 
 #: After how long Flower forgets a worker that has gone: each start of one is a new name.
 FORGET_WORKER_SECONDS = 60
