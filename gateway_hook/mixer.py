@@ -42,6 +42,8 @@ class Mixer:
         self._recorder, self._settings = recorder, settings
         self._uncached = _answer(timedelta(seconds=1), 0)
         self._cached = _answer(timedelta(seconds=settings.awake_cache), USES)
+        #: How many calls were answered.
+        self.answered = 0
         self._unresolved = Bounded(Event.UNRESOLVED)
 
     def handler(self) -> grpc.GenericRpcHandler:
@@ -54,6 +56,7 @@ class Mixer:
         started = perf_counter()
         outcome, answer = await self._answer(request, context)
         CALLS.labels(PROTOCOL, outcome).inc()
+        self.answered += 1
         ANSWER.observe(perf_counter() - started)
         return answer
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 import uuid
+from typing import Final
 
 import click
 import grpc
@@ -24,8 +25,18 @@ from wakequeue.ledger import FrontLedger
 from wakequeue.settings import Settings, load
 from wakequeue.telemetry import FRONT, Event, configure_logging, info
 
-#: Mixer keeps one connection per replica with up to 1,024 calls in flight on it.
-OPTIONS = (("grpc.so_reuseport", 0), ("grpc.max_concurrent_streams", 4096), ("grpc.max_receive_message_length", 1 << 20))
+#: Mixer keeps one connection per replica with up to 1,024 calls in flight on it, and a burst comes from several at once. gRPC
+#: cancels calls that wait to be accepted beyond its own limits (1,000, and 3,000 hard), which would be HTTP 500 for their users.
+OPTIONS: Final = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_concurrent_streams", 1 << 16),
+    ("grpc.max_receive_message_length", 1 << 20),
+    ("grpc.server.max_pending_requests", 1 << 16),
+    ("grpc.server.max_pending_requests_hard_limit", 1 << 16),
+)
+
+#: A front that is told to stop is quiet when no call came for so long.
+QUIET_SECONDS: Final = 0.2
 
 
 @click.command()
@@ -43,7 +54,8 @@ async def _serve(settings: Settings) -> None:
     ledger = FrontLedger.connect(url, ring_again=settings.ring_again)
     doorbell = Doorbell(lambda revisions: broker.ring(app, revisions))
     recorder = Recorder(ledger, doorbell.ring, settings, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
-    server, alive = _server(mixer.Mixer(recorder, settings))
+    adapter = mixer.Mixer(recorder, settings)
+    server, alive = _server(adapter)
     _listen(server, settings)
     await server.start()
     for name in ("", mixer.SERVICE):
@@ -58,6 +70,7 @@ async def _serve(settings: Settings) -> None:
     info(Event.DRAINING, role="hook")
     drained_at = time.monotonic() + settings.drain_within
     await alive.enter_graceful_shutdown()
+    await _until_quiet(adapter, settings.drain_within / 2)
     await server.stop(settings.drain_within)
     await recorder.close(max(drained_at - time.monotonic(), settings.answer_within))
     await asyncio.to_thread(doorbell.close, max(drained_at - time.monotonic(), settings.answer_within))
@@ -80,6 +93,15 @@ def _listen(server: grpc.aio.Server, settings: Settings) -> None:
     except RuntimeError as error:
         msg = f"can't listen on {settings.grpc_address} (WAKEQUEUE_GRPC_ADDRESS): is it in use?"
         raise CannotStart(msg) from error
+
+
+async def _until_quiet(adapter: mixer.Mixer, within: float) -> None:
+    """Go on answering while calls arrive: gRPC cancels those that it has not yet handed over when it is stopped."""
+    deadline = time.monotonic() + within
+    answered = -1
+    while adapter.answered != answered and time.monotonic() < deadline:
+        answered = adapter.answered
+        await asyncio.sleep(QUIET_SECONDS)
 
 
 def _stop_signal() -> asyncio.Event:

