@@ -10,7 +10,6 @@ from typing import Final
 
 from wakequeue.errors import Unresolved
 from wakequeue.revision import Revision
-from wakequeue.setting_types import ServicePattern
 
 HOST: Final = re.compile(r"(?P<name>[^.]+)\.(?P<namespace>[^.]+)\.svc(?:\..+)?")
 PORT: Final = re.compile(r":\d{1,5}$")
@@ -31,7 +30,7 @@ PROBE_AGENTS: Final = (
 PROBE_HEADERS: Final = ("k-network-probe", "k-kubelet-probe")
 
 
-def resolve(namespace: bytes, service: bytes, patterns: Iterable[ServicePattern] = ()) -> Revision:
+def resolve(namespace: bytes, service: bytes, patterns: Iterable[re.Pattern[str]] = ()) -> Revision:
     """The Revision of a call. The operator's patterns come first; a namespace in the service wins over the call's.
 
     Raises Unresolved with one of the reasons `no_service`, `invalid_utf8`, `unknown_host`, `digested_name`, `invalid_name`.
@@ -43,7 +42,7 @@ def resolve(namespace: bytes, service: bytes, patterns: Iterable[ServicePattern]
     if not text:
         raise Unresolved("no_service")
     for pattern in patterns:
-        if match := pattern.expression.fullmatch(text):
+        if match := pattern.fullmatch(text):
             groups = match.groupdict()
             return _revision(groups.get("namespace") or place, groups["name"] or "")
     name = PORT.sub("", text).rstrip(".")

@@ -3,6 +3,7 @@
 Each reads its text with `parse`, which raises ValueError for anything else, and says in `allowed` what it takes.
 """
 
+import json
 import re
 from typing import Final
 from urllib.parse import urlsplit
@@ -84,21 +85,23 @@ class Endpoint(str):
         return cls(url.geturl())
 
 
-class ServicePattern:
-    """A regular expression over a call's service that names the Revision with groups `name` and, if it can, `namespace`."""
+class ServicePatterns(tuple[re.Pattern[str], ...]):
+    """Regular expressions over a call's service that name its Revision, with groups `name` and, if they can, `namespace`."""
 
-    allowed = "a regular expression with a group (?P<name>...) and, if it can, (?P<namespace>...)"
-
-    def __init__(self, expression: re.Pattern[str]) -> None:
-        self.expression = expression
+    __slots__ = ()
+    allowed = "a regular expression with a group (?P<name>...) and, if it can, (?P<namespace>...), or a list of such"
 
     @classmethod
-    def parse(cls, text: object) -> "ServicePattern":
-        """Compile a pattern. Raises ValueError where it doesn't compile or has no group `name`."""
+    def parse(cls, value: object) -> "ServicePatterns":
+        """Compile one pattern, or a list: in the environment, a JSON list. Raises ValueError where one has no group `name`."""
+        if isinstance(value, str):
+            value = json.loads(value) if value.lstrip().startswith('["') else [value]
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise ValueError(value)
         try:
-            expression = re.compile(text) if isinstance(text, str) else None
+            patterns = cls(re.compile(one) for one in value)
         except re.error as error:
-            raise ValueError(text) from error
-        if expression is None or "name" not in expression.groupindex:
-            raise ValueError(text)
-        return cls(expression)
+            raise ValueError(value) from error
+        if not all("name" in pattern.groupindex for pattern in patterns):
+            raise ValueError(value)
+        return patterns

@@ -18,7 +18,7 @@ from msgspec import Meta
 from wakequeue.episode import Rhythm
 from wakequeue.errors import SettingsError
 from wakequeue.release import Release
-from wakequeue.setting_types import Address, Endpoint, RedisUrl, Seconds, ServicePattern
+from wakequeue.setting_types import Address, Endpoint, RedisUrl, Seconds, ServicePatterns
 
 PREFIX: Final = "WAKEQUEUE_"
 FILE_VARIABLE: Final = "WAKEQUEUE_SETTINGS_FILE"
@@ -30,7 +30,7 @@ ORIGINAL_NAMES: Final = {"AUTOSCALER_ENDPOINT": "autoscaler_endpoint", "POD_NAME
 SERVICE_LINK: Final = re.compile(r"WAKEQUEUE(_\w+)?_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 
 #: The kinds that read themselves, with `parse` and `allowed`.
-Parsed: Final = (Seconds, Address, RedisUrl, Endpoint, ServicePattern, Release)
+Parsed: Final = (Seconds, Address, RedisUrl, Endpoint, ServicePatterns, Release)
 
 Count = Annotated[int, Meta(ge=1)]
 
@@ -61,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: The pod name that reports carry.
     pod_name: Annotated[str, Meta(min_length=1, max_length=253)] = "activator-wakequeue"
     #: Patterns tried on a call's service before the built-in forms: one, or a list (in the environment a JSON list).
-    service_patterns: tuple[ServicePattern, ...] = ()
+    service_patterns: ServicePatterns = ServicePatterns()
 
     #: The front answers OK after this long even when the wake-up is not yet durable (and before half of the caller's time is gone).
     answer_within: Seconds = Seconds(0.1)
@@ -183,28 +183,25 @@ def _field_types() -> dict[str, Any]:
 def _convert(shown: str, name: str, value: object) -> object:
     kind = _field_types()[name]
     try:
-        if name == "service_patterns" and isinstance(value, str):
-            value = msgspec.json.decode(value) if value.lstrip().startswith("[") else [value]
-        return msgspec.convert(value, kind, strict=False, dec_hook=_parse)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        reason = getattr(error.__cause__, "allowed", None) or str(error)
-        msg = f"{shown} = {_shown(name, value)!r}: {reason}"
+        return kind.parse(value) if kind in Parsed else msgspec.convert(value, kind, strict=False)
+    except ValueError as error:
+        msg = f"{shown} = {_shown(name, value)!r}: allowed is {_allowed(kind)}"
         raise SettingsError(msg) from error
 
 
-class _NotAllowedError(ValueError):
-    def __init__(self, allowed: str) -> None:
-        super().__init__(allowed)
-        self.allowed = f"allowed is {allowed}"
-
-
-def _parse(kind: type, value: object) -> object:
-    if kind not in Parsed:
-        raise NotImplementedError(kind)
-    try:
-        return kind.parse(value)
-    except ValueError as error:
-        raise _NotAllowedError(kind.allowed) from error
+def _allowed(kind: Any) -> str:  # noqa: ANN401  a type, as it is annotated
+    if kind in Parsed:
+        return str(kind.allowed)
+    match msgspec.inspect.type_info(kind):
+        case msgspec.inspect.LiteralType(values=values):
+            return " or ".join(map(str, values))
+        case msgspec.inspect.IntType(ge=least):
+            return f"a whole number from {least} up"
+        case msgspec.inspect.FloatType(gt=least, le=most):
+            return f"a number above {least} and up to {most}"
+        case msgspec.inspect.StrType(max_length=most):
+            return "a text" + (f" of at most {most} characters" if most else "")
+    raise AssertionError(kind)
 
 
 def _shown(name: str, value: object) -> object:

@@ -184,7 +184,7 @@ def _only_one(settings: Settings) -> Iterator[None]:
 
 
 def _wakequeue(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from wakequeue.cli import main; main()", *arguments]
+    return [sys.executable, "-m", "wakequeue", *arguments]
 
 
 def _listens(address: Address) -> Callable[[], bool]:

@@ -1,0 +1,71 @@
+"""Redis goes away and comes back: users notice nothing, and no call is lost."""
+
+import time
+
+import pytest
+from support.installation import Installation
+from support.mixer import check_all, request
+from support.redis_server import RedisServer
+from support.stat_server import StatServer
+from support.waiting import wait_until
+
+
+def test_calls_made_while_redis_is_dead_are_recorded_later(
+    installation: Installation, redis_server: RedisServer, stat_server: StatServer
+) -> None:
+    """With Redis dead, calls are answered OK within the budget, and all are reported once it is back."""
+    hook, _ = installation.hook(), installation.worker()
+    redis_server.kill()
+    began = time.monotonic()
+    check_all(hook.grpc_address, [request(b"default", b"app-%d" % (number % 10)) for number in range(100)])
+    assert time.monotonic() - began < 2
+    assert hook.get("/readyz")[0] == 503
+    assert hook.get("/livez")[0] == 200
+    assert hook.metric("wakequeue_buffered_revisions") > 0
+    redis_server.start()
+    expected = {f"default/app-{number}": 10 for number in range(10)}
+    wait_until(lambda: dict(stat_server.requests()) == expected, what="100 calls of 10 Revisions reported")
+    assert hook.metric("wakequeue_recorded_total") == 100
+    assert hook.metric("wakequeue_dropped_total") == 0
+
+
+def test_a_paused_redis_keeps_no_caller_waiting(
+    installation: Installation, redis_server: RedisServer, stat_server: StatServer
+) -> None:
+    """With Redis hanging, a call is answered within the budget, and reported, once, when Redis goes on."""
+    hook, _ = installation.hook(), installation.worker()
+    redis_server.pause()
+    began = time.monotonic()
+    check_all(hook.grpc_address, [request(b"default", b"hello")] * 5)
+    answered_after = time.monotonic() - began
+    redis_server.resume()
+    assert answered_after < 1
+    wait_until(lambda: stat_server.requests()["default/hello"] == 5, what="5 calls reported")
+
+
+def test_the_buffer_is_bounded(installation: Installation, redis_server: RedisServer, stat_server: StatServer) -> None:
+    """Beyond `buffer_revisions`, calls of further Revisions are dropped and counted, and answered OK all the same."""
+    hook, _ = installation.hook(WAKEQUEUE_BUFFER_REVISIONS="5"), installation.worker()
+    redis_server.kill()
+    check_all(hook.grpc_address, [request(b"default", b"first")])
+    check_all(hook.grpc_address, [request(b"default", b"app-%d" % number) for number in range(12)])
+    assert hook.metric("wakequeue_dropped_total") == 7
+    redis_server.start()
+    wait_until(lambda: len(stat_server.requests()) == 6, what="6 Revisions reported")
+
+
+@pytest.mark.parametrize("times", [4])
+def test_the_worker_outlives_redis(
+    installation: Installation, redis_server: RedisServer, stat_server: StatServer, times: int
+) -> None:
+    """Celery 5.7.0's worker could end with an AttributeError when Redis died: ours goes on, each time, and delivers."""
+    hook, worker = installation.hook(), installation.worker()
+    for number in range(times):
+        check_all(hook.grpc_address, [request(b"default", b"before-%d" % number)])
+        redis_server.kill()
+        wait_until(lambda: worker.get("/readyz")[0] == 503, what="the worker to miss Redis")
+        redis_server.start()
+        check_all(hook.grpc_address, [request(b"default", b"after-%d" % number)])
+        stat_server.wait_for(f"default/after-{number}", within=10)
+        assert worker.process.returncode is None
+        assert "AttributeError" not in worker.process.output

@@ -1,0 +1,5 @@
+"""`python -m wakequeue` is the command line."""
+
+from wakequeue.cli import main
+
+main()
