@@ -45,6 +45,7 @@ class Mixer:
         #: How many calls were answered.
         self.answered = 0
         self._unresolved = Bounded(Event.UNRESOLVED)
+        self._failed = Bounded(Event.CALL_FAILED)
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What the gRPC server serves. Requests arrive as bytes, because one that can't be parsed is answered OK too."""
@@ -54,7 +55,11 @@ class Mixer:
     async def check(self, request: bytes, context: "Context") -> bytes:
         """Answer one check with a serialized CheckResult."""
         started = perf_counter()
-        outcome, answer = await self._answer(request, context)
+        try:
+            outcome, answer = await self._answer(request, context)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is our trouble and not the user's
+            outcome, answer = "failed", self._uncached
+            self._failed.warning(protocol=PROTOCOL, error=repr(error))
         CALLS.labels(PROTOCOL, outcome).inc()
         self.answered += 1
         ANSWER.observe(perf_counter() - started)

@@ -79,6 +79,8 @@ class Event(StrEnum):
     DRAINING = "draining"
     #: A call named no Revision; its user was let through, and nothing was recorded.
     UNRESOLVED = "unresolved"
+    #: A call met a defect of wakequeue; its user was let through.
+    CALL_FAILED = "call_failed"
     #: Redis did not answer; calls are held in memory and recorded when it is back.
     LEDGER_AWAY = "ledger_away"
     #: Redis answers again.

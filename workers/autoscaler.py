@@ -63,7 +63,7 @@ class AutoscalerConnection:
         self._endpoint, self._settings, self._joins = endpoint, settings, joins
         self._waiting: dict[_Parcel, None] = {}
         self._filled = asyncio.Event()
-        self._disconnected = Bounded(Event.DISCONNECTED, every=1.0)
+        self._disconnected = Bounded(Event.DISCONNECTED)
         self._connected = False
         self._loop = asyncio.new_event_loop()
         self._staying = self._loop.create_task(self._stay_connected())

@@ -19,8 +19,9 @@ for i = 4, #ARGV do
       revision = name, reason = reason, calls = calls, buried_at = now, attempts = number(key, 'attempts'),
       first_call = number(key, 'taken_first_call'), last_call = number(key, 'last_call'),
     }))
-    redis.call('HSET', key, 'taken', 0, 'attempts', 0)
-    if number(key, 'calls') > 0 then
+    local since = number(key, 'calls')
+    redis.call('HSET', key, 'taken', 0, 'attempts', 0, 'waiting', since)
+    if since > 0 then
       local due_at = math.max(now, number(key, 'ready_at'))
       pend(name, due_at, due_at)
     else
