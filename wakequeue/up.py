@@ -109,8 +109,8 @@ class Up:
             address = Address(self._endpoint.removeprefix("ws://"))
             yield [self._child("autoscaler", _wakequeue("autoscaler", "--address", address), ready=_listens(address))]
         yield [
-            self._child("hook", _wakequeue("hook"), ready=self._says("hook", "/livez", "process: ok")),
             self._child("worker", _wakequeue("worker"), ready=self._says("worker", "/readyz", "consumer: ok")),
+            self._child("hook", _wakequeue("hook"), ready=self._says("hook", "/livez", "process: ok")),
         ]
         yield [self._child("flower", _wakequeue("flower"), ready=_listens(settings.flower_address))]
 
