@@ -43,6 +43,7 @@ class FakeLedger:
         """Record a commit once, or raise LedgerUnavailable; see `FrontLedger.record`."""
         self.attempts.append((commit, list(entries)))
         self._news.set()
+        await asyncio.sleep(0)
         await self._answering.wait()
         if self.away:
             raise LedgerUnavailable("away")

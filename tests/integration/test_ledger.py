@@ -1,0 +1,863 @@
+"""The ledger on a real Redis: every verb by itself, and all of them in any order against a model."""
+
+import asyncio
+import fnmatch
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from redis import Redis
+from support.redis_server import RedisServer
+from support.waiting import wait_until
+
+from wakequeue.episode import Episode
+from wakequeue.errors import LedgerUnavailable
+from wakequeue.ledger import Census, Entry, FrontLedger, Lease, Recorded, Settled, WorkerLedger
+from wakequeue.revision import Revision
+
+T = TypeVar("T")
+
+QUEUE: Final = "wakequeue"
+A, B, C, D = REVISIONS = tuple(Revision("shop", name) for name in "abcd")
+HOUR: Final = 3600.0
+
+#: Hypothesis leaves out rules at random, and so some runs have no rule to begin with; its explanations would take minutes.
+SEARCH: Final = settings(
+    max_examples=60,
+    stateful_step_count=50,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
+
+#: The key names that are a wire format, from the docstring of wakequeue.ledger.
+KEYS: Final = {
+    "{wakequeue}:r:*/*": b"hash",
+    "{wakequeue}:pending": b"zset",
+    "{wakequeue}:leased": b"zset",
+    "{wakequeue}:buried": b"zset",
+    "{wakequeue}:dead": b"hash",
+    "{wakequeue}:totals": b"hash",
+    "{wakequeue}:commit:*": b"string",
+}
+FIELDS: Final = {
+    b"calls",
+    b"taken",
+    b"waiting",
+    b"first_call",
+    b"last_call",
+    b"taken_first_call",
+    b"due_at",
+    b"ready_at",
+    b"token",
+    b"attempts",
+    b"first_report",
+    b"last_report",
+    b"concurrency",
+}
+
+
+def entry(revision: Revision, calls: int = 1, *, awake: bool = False, first_age: float = 0.0, last_age: float = 0.0) -> Entry:
+    """Calls of one Revision."""
+    return Entry(revision, calls, awake, first_age, last_age)
+
+
+class Ledger:
+    """Both sides of one ledger; the front's doorbells are its own to ring for an hour."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.client: Redis = server.client
+        self.worker = WorkerLedger(server.client)
+        self._runner = asyncio.Runner()
+        self._front = FrontLedger.connect(server.url, ring_again=HOUR)
+        self._commits = 0
+
+    def record(self, *entries: Entry, commit: str | None = None) -> list[Recorded]:
+        """Record a commit, with an id of its own unless one is given."""
+        self._commits += 1
+        return self._runner.run(self._front.record(commit or f"front:{self._commits}", entries))
+
+    def take(self, *revisions: Revision, lease_for: float = HOUR) -> list[Lease]:
+        """Lease what is due."""
+        return self.worker.take(revisions, lease_for)
+
+    def settle(
+        self, lease: Lease, *, ready_in: float = 0.0, repeat_in: float | None = None, idle_after: float = HOUR
+    ) -> list[Revision]:
+        """Settle one lease, its report made when it was taken."""
+        return self.worker.settle([settled(lease, ready_in=ready_in, repeat_in=repeat_in)], idle_after)
+
+    def sweep(self, *, ring_below: int = 200, ring_again: float = HOUR, most: int = 10_000) -> tuple[int, list[Revision]]:
+        """Sweep."""
+        return self.worker.sweep(QUEUE, ring_below=ring_below, ring_again=ring_again, most=most)
+
+    def census(self) -> Census:
+        """Count."""
+        return self.worker.census(QUEUE)
+
+    def end_lease(self, *revisions: Revision) -> None:
+        """Let leases run out now."""
+        self.client.zadd("{wakequeue}:leased", {str(revision): 1 for revision in revisions}, xx=True)
+
+    def forget(self, revision: Revision) -> None:
+        """Let a Revision's hash expire now."""
+        self.client.delete(key(revision))
+
+    def dump(self) -> dict[bytes, tuple[bytes, int]]:
+        """Every key with its value and the time when it expires."""
+        return {name: (self.client.dump(name), self.client.pexpiretime(name)) for name in self.client.scan_iter()}
+
+    def expires_in(self, revision: Revision) -> float | None:
+        """The seconds until a Revision's hash expires; None where it doesn't."""
+        left_ms = self.client.pttl(key(revision))
+        return left_ms / 1000 if left_ms >= 0 else None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._runner.run(self._front.close())
+        self._runner.close()
+
+
+def key(revision: Revision) -> str:
+    """Where a Revision's hash is."""
+    return f"{{wakequeue}}:r:{revision}"
+
+
+def settled(lease: Lease, *, ready_in: float = 0.0, repeat_in: float | None = None) -> Settled:
+    """What settles a lease: its first report was made when it was taken."""
+    first = lease.taken_at if lease.episode.first_report is None else lease.episode.first_report
+    repeat_at = None if repeat_in is None else lease.taken_at + repeat_in
+    return Settled(lease, Episode(first, lease.taken_at, float(lease.calls)), lease.taken_at + ready_in, repeat_at)
+
+
+def only(things: Sequence[T]) -> T:
+    """The one thing that there is."""
+    (thing,) = things
+    return thing
+
+
+@pytest.fixture
+def ledger(shared_redis: RedisServer) -> Iterator[Ledger]:
+    """An empty ledger."""
+    ledger = Ledger(shared_redis)
+    yield ledger
+    ledger.close()
+
+
+# ---- every verb by itself
+
+
+def test_what_is_recorded_can_be_taken(ledger: Ledger) -> None:
+    """A first call is due at once, and its lease says everything of it."""
+    assert ledger.record(entry(A, 3, first_age=2.0, last_age=0.5)) == [Recorded(ring=True, first_report_age=None)]
+    lease = only(ledger.take(A, lease_for=HOUR))
+    assert (lease.revision, lease.calls, lease.waiting, lease.attempts, lease.episode) == (A, 3, 3, 1, Episode())
+    assert lease.taken_at - lease.first_call == pytest.approx(2.0, abs=0.5)
+    assert lease.last_call - lease.first_call == pytest.approx(1.5)
+    assert 0 <= lease.taken_at - lease.due_at < 0.5
+
+
+def test_a_commit_counts_once(ledger: Ledger) -> None:
+    """The same id again changes nothing and rings nothing."""
+    ledger.record(entry(A, 3), entry(B), commit="x")
+    before = ledger.dump()
+    assert [one.ring for one in ledger.record(entry(A, 3), entry(B), commit="x")] == [False, False]
+    assert ledger.dump() == before
+    assert ledger.census().recorded_calls == 4
+
+
+def test_a_commit_is_remembered_for_a_minute(ledger: Ledger) -> None:
+    """Its key goes by itself, long after any front has given up on an answer."""
+    ledger.record(entry(A), commit="x")
+    assert 50 < ledger.client.ttl("{wakequeue}:commit:x") <= 60
+
+
+def test_what_is_taken_is_taken_once(ledger: Ledger) -> None:
+    """A lease excludes every other worker, and one that names a Revision twice."""
+    ledger.record(entry(A))
+    assert len(ledger.take(A, A)) == 1
+    assert ledger.take(A) == []
+
+
+def test_an_unknown_revision_is_not_taken(ledger: Ledger) -> None:
+    """A doorbell for a Revision without calls finds nothing, and leaves nothing but its token."""
+    assert ledger.take(A) == []
+    assert set(ledger.dump()) == {b"{wakequeue}:totals"}
+
+
+def test_calls_during_a_lease_are_reported_after_it(ledger: Ledger) -> None:
+    """Calls that come while a worker holds the lease don't ring, and are due as soon as it settles."""
+    ledger.record(entry(A, 2))
+    lease = only(ledger.take(A))
+    assert not only(ledger.record(entry(A, 5))).ring
+    assert ledger.settle(lease) == []
+    after = only(ledger.take(A))
+    assert (after.calls, after.attempts) == (5, 1)
+    assert after.episode == Episode(lease.taken_at, lease.taken_at, 2.0)
+
+
+def test_calls_during_a_lease_wait_for_ready_at(ledger: Ledger) -> None:
+    """What came while a worker held the lease is due at the ready_at that it settles with."""
+    ledger.record(entry(A))
+    first = only(ledger.take(A))
+    ledger.record(entry(A))
+    ledger.settle(first, ready_in=HOUR, repeat_in=0.0)
+    assert ledger.take(A) == []
+    assert ledger.client.hget(key(A), "due_at") == b"%d" % round((first.taken_at + HOUR) * 1000)
+
+
+def test_a_lease_has_the_oldest_and_the_newest_call(ledger: Ledger) -> None:
+    """The oldest of those that it reports, whichever commit it came with, and the newest of all."""
+    ledger.record(entry(A, first_age=9.0, last_age=2.0))
+    ledger.record(entry(A, first_age=5.0, last_age=5.0))
+    lease = only(ledger.take(A))
+    assert lease.taken_at - lease.first_call == pytest.approx(9.0, abs=0.5)
+    assert lease.taken_at - lease.last_call == pytest.approx(2.0, abs=0.5)
+    ledger.settle(lease)
+    ledger.record(entry(A, first_age=1.0, last_age=1.0))
+    again = only(ledger.take(A))
+    assert again.taken_at - again.first_call == pytest.approx(1.0, abs=0.5)
+
+
+def test_no_report_before_ready_at(ledger: Ledger) -> None:
+    """After a settle new calls are due at ready_at: neither the front nor the sweep rings before, and nobody takes them."""
+    ledger.record(entry(A))
+    ledger.settle(only(ledger.take(A)), ready_in=HOUR)
+    assert not only(ledger.record(entry(A))).ring
+    assert ledger.sweep() == (0, [])
+    assert ledger.take(A) == []
+
+
+def test_new_calls_are_due_at_ready_at(ledger: Ledger) -> None:
+    """Once ready_at has come they are taken, by Redis's own clock."""
+    ledger.record(entry(A))
+    first = only(ledger.take(A))
+    ledger.settle(first, ready_in=0.1)
+    ledger.record(entry(A))
+    lease = only(wait_until(lambda: ledger.take(A)))
+    assert lease.due_at == pytest.approx(first.taken_at + 0.1, abs=0.001)
+    assert lease.taken_at >= lease.due_at
+
+
+def test_new_calls_hasten_a_repeat_to_ready_at(ledger: Ledger) -> None:
+    """A repeat that is due later is due at ready_at once calls come, and the front rings where that is now."""
+    for revision, ready_in, rings in ((A, 0.0, True), (B, 0.1, False)):
+        ledger.record(entry(revision))
+        first = only(ledger.take(revision))
+        ledger.settle(first, ready_in=ready_in, repeat_in=HOUR)
+        assert ledger.take(revision) == []
+        assert only(ledger.record(entry(revision))).ring == rings
+        lease = only(wait_until(lambda revision=revision: ledger.take(revision)))
+        assert lease.calls == 1
+        assert lease.taken_at >= first.taken_at + ready_in - 0.001
+
+
+def test_a_repeat_is_due_without_calls(ledger: Ledger) -> None:
+    """A repeat is taken with no new call, and says how many callers wait."""
+    ledger.record(entry(A, 7))
+    ledger.settle(only(ledger.take(A)), ready_in=HOUR, repeat_in=0.0)
+    lease = only(ledger.take(A))
+    assert (lease.calls, lease.waiting) == (0, 7)
+
+
+def test_new_calls_do_not_cut_a_back_off_short(ledger: Ledger) -> None:
+    """What was released is due after its back-off, whatever is called meanwhile."""
+    ledger.record(entry(A))
+    assert ledger.worker.release(ledger.take(A), [HOUR]) == []
+    assert not only(ledger.record(entry(A))).ring
+    assert ledger.take(A) == []
+    assert ledger.sweep() == (0, [])
+    assert ledger.client.hget(key(A), "calls") == b"2"
+
+
+def test_a_release_gives_back_what_was_taken(ledger: Ledger) -> None:
+    """After it the calls, the oldest call and the number of attempts go on; the episode is as it was."""
+    ledger.record(entry(A, 2, first_age=9.0, last_age=8.0))
+    lease = only(ledger.take(A))
+    ledger.record(entry(A, 1))
+    ledger.worker.release([lease], [0.0])
+    again = only(ledger.take(A))
+    assert (again.calls, again.waiting, again.attempts, again.episode) == (3, 3, 2, Episode())
+    assert again.first_call == lease.first_call
+    assert again.last_call > lease.last_call
+
+
+def test_a_settle_ends_the_attempts(ledger: Ledger) -> None:
+    """The number of attempts begins anew after a report."""
+    ledger.record(entry(A))
+    ledger.worker.release(ledger.take(A), [0.0])
+    ledger.settle(only(ledger.take(A)), repeat_in=0.0)
+    assert only(ledger.take(A)).attempts == 1
+
+
+def test_awake_calls_do_not_wait(ledger: Ledger) -> None:
+    """Only calls that found the Revision not awake are counted as waiting."""
+    ledger.record(entry(A, 3))
+    ledger.record(entry(A, 4, awake=True))
+    lease = only(ledger.take(A))
+    assert (lease.calls, lease.waiting) == (7, 3)
+
+
+def test_waiting_grows_over_an_episode(ledger: Ledger) -> None:
+    """Those who wait go on waiting after a report of them."""
+    ledger.record(entry(A, 3))
+    ledger.settle(only(ledger.take(A)))
+    ledger.record(entry(A, 2))
+    assert only(ledger.take(A)).waiting == 5
+
+
+def test_a_forgotten_revision_that_the_front_knows_awake_does_not_look_asleep(ledger: Ledger) -> None:
+    """Its first report was long ago, so that nothing of the waking is repeated; its calls count, and none waits."""
+    (reply,) = ledger.record(entry(A, 4, awake=True))
+    assert reply.ring
+    assert reply.first_report_age is not None
+    assert reply.first_report_age > 1e6
+    lease = only(ledger.take(A))
+    assert (lease.calls, lease.waiting, lease.episode) == (4, 0, Episode(0.0, 0.0, 0.0))
+
+
+def test_the_front_learns_when_the_first_report_was(ledger: Ledger) -> None:
+    """From the first settled report on the reply says how long ago it was."""
+    ledger.record(entry(A))
+    lease = only(ledger.take(A))
+    assert only(ledger.record(entry(A))).first_report_age is None
+    early = replace(settled(lease), episode=Episode(lease.taken_at - 7, lease.taken_at, 1.0))
+    ledger.worker.settle([early], HOUR)
+    assert only(ledger.record(entry(A))).first_report_age == pytest.approx(7.0, abs=0.5)
+
+
+def test_a_revision_with_nothing_due_is_forgotten_idle_after_its_last_call(ledger: Ledger) -> None:
+    """Its hash expires, but not while something is due or a new call has come."""
+    ledger.record(entry(A))
+    lease = only(ledger.take(A))
+    assert ledger.expires_in(A) is None
+    ledger.settle(lease, idle_after=60, repeat_in=0.0)
+    assert ledger.expires_in(A) is None
+    ledger.settle(only(ledger.take(A)), idle_after=60)
+    assert ledger.expires_in(A) == pytest.approx(60, abs=1)
+    ledger.record(entry(A))
+    assert ledger.expires_in(A) is None
+
+
+def test_a_forgotten_revision_is_asleep(ledger: Ledger) -> None:
+    """After idle_after nothing is left of it: the next call begins another episode."""
+    ledger.record(entry(A, 5))
+    ledger.settle(only(ledger.take(A)), idle_after=0.01)
+    wait_until(lambda: not ledger.client.exists(key(A)))
+    assert only(ledger.record(entry(A, 2))).ring
+    lease = only(ledger.take(A))
+    assert (lease.calls, lease.waiting, lease.episode) == (2, 2, Episode())
+
+
+def test_a_buried_wake_up_is_a_dead_letter(ledger: Ledger) -> None:
+    """The letter says what was lost and why; nothing is due, and the Revision is forgotten."""
+    ledger.record(entry(A, 3, first_age=400, last_age=350))
+    lease = only(ledger.take(A))
+    assert ledger.worker.bury([lease], "expired", 60) == []
+    letter = f"{A}@{lease.token}".encode()
+    assert ledger.client.zrange("{wakequeue}:buried", 0, -1) == [letter]
+    content = json.loads(ledger.client.hget("{wakequeue}:dead", letter))
+    assert content.pop("buried_at") / 1000 == pytest.approx(lease.taken_at, abs=0.5)
+    assert content == {
+        "revision": str(A),
+        "reason": "expired",
+        "calls": 3,
+        "attempts": 1,
+        "first_call": round(lease.first_call * 1000),
+        "last_call": round(lease.last_call * 1000),
+    }
+    assert (ledger.census().buried, ledger.census().buried_calls, ledger.census().pending) == (1, 3, 0)
+    assert ledger.expires_in(A) == pytest.approx(60, abs=1)
+
+
+def test_calls_during_a_lease_outlive_its_burial(ledger: Ledger) -> None:
+    """Only what was taken is buried."""
+    ledger.record(entry(A, 3))
+    lease = only(ledger.take(A))
+    ledger.record(entry(A, 2))
+    ledger.worker.bury([lease], "unencodable", 60)
+    assert only(ledger.take(A)).calls == 2
+    assert ledger.expires_in(A) is None
+
+
+def test_who_was_buried_waits_no_more(ledger: Ledger) -> None:
+    """Calls after a burial wait alone."""
+    ledger.record(entry(A, 500))
+    lease = only(ledger.take(A))
+    ledger.record(entry(A, 2))
+    ledger.worker.bury([lease], "expired", 60)
+    ledger.record(entry(A, 1))
+    assert only(ledger.take(A)).waiting == 3
+
+
+@pytest.mark.parametrize("verb", ["settle", "release", "bury"])
+def test_a_stale_lease_changes_nothing(ledger: Ledger, verb: str) -> None:
+    """A lease that ran out, was taken by another since, or never was, is lost, and the ledger stays as it is."""
+    ledger.record(entry(A, 2), entry(B))
+    stale, kept = ledger.take(A, B)
+    ledger.end_lease(A)
+
+    def lost(lease: Lease) -> bool:
+        before = ledger.dump()
+        answers = {
+            "settle": lambda: ledger.settle(lease),
+            "release": lambda: ledger.worker.release([lease], [0.0]),
+            "bury": lambda: ledger.worker.bury([lease], "expired", 60),
+        }[verb]()
+        return answers == [lease.revision] and ledger.dump() == before
+
+    assert lost(stale)
+    assert ledger.sweep() == (1, [A])
+    assert lost(stale)
+    holder = only(ledger.take(A))
+    assert holder.token > stale.token
+    assert lost(stale)
+    assert lost(replace(holder, token=kept.token + 7))
+    assert not lost(holder)
+    assert not lost(kept)
+    assert lost(kept)
+
+
+def test_one_lost_lease_does_not_stop_the_others(ledger: Ledger) -> None:
+    """Of a batch in which one lease ran out the others are settled."""
+    ledger.record(entry(A), entry(B), entry(C))
+    leases = ledger.take(A, B, C)
+    ledger.end_lease(B)
+    assert ledger.worker.settle([settled(lease) for lease in leases], HOUR) == [B]
+    assert ledger.census().settled_calls == 2
+    assert ledger.census().leased_calls == 1
+
+
+def test_a_lease_runs_out_by_rediss_clock(ledger: Ledger) -> None:
+    """A lease of some milliseconds is soon ended by a sweep, and what it held is pending again."""
+    ledger.record(entry(A, 2))
+    lease = only(ledger.take(A, lease_for=0.005))
+    assert wait_until(lambda: ledger.sweep()[0]) == 1
+    assert ledger.settle(lease) == [A]
+    assert only(ledger.take(A)).calls == 2
+
+
+def test_the_sweep_names_each_revision_to_one_caller(ledger: Ledger) -> None:
+    """A due Revision is named once, and again after ring_again only."""
+    ledger.record(entry(A))
+    ledger.worker.release(ledger.take(A), [0.0])
+    assert ledger.sweep(ring_again=0.1) == (0, [A])
+    assert ledger.sweep(ring_again=0.1) == (0, [])
+    assert wait_until(lambda: ledger.sweep(ring_again=HOUR)[1]) == [A]
+    assert ledger.sweep() == (0, [])
+
+
+def test_the_front_rings_before_the_sweep(ledger: Ledger) -> None:
+    """While the doorbell is the front's to ring the sweep leaves it alone; the Revision may be taken all the same."""
+    assert only(ledger.record(entry(A))).ring
+    assert ledger.sweep() == (0, [])
+    assert len(ledger.take(A)) == 1
+
+
+def test_the_sweep_rings_for_a_front_that_did_not(shared_redis: RedisServer, ledger: Ledger) -> None:
+    """A doorbell that the front never published is rung after its ring_again."""
+
+    async def record() -> list[Recorded]:
+        front = FrontLedger.connect(shared_redis.url, ring_again=0.1)
+        try:
+            return await front.record("1", [entry(A)])
+        finally:
+            await front.close()
+
+    assert only(asyncio.run(record())).ring
+    assert wait_until(lambda: ledger.sweep()[1]) == [A]
+
+
+def test_the_sweep_holds_back_while_the_queue_is_long(ledger: Ledger) -> None:
+    """With ring_below tasks in the queue it rings nothing, though it still ends leases; with fewer it rings."""
+    ledger.record(entry(A), entry(B))
+    ledger.take(A, B)
+    ledger.end_lease(A, B)
+    ledger.client.lpush(QUEUE, *range(5))
+    assert ledger.sweep(ring_below=5) == (2, [])
+    assert ledger.census().queued_tasks == 5
+    assert sorted(ledger.sweep(ring_below=6)[1]) == [A, B]
+
+
+def test_a_sweep_does_so_much_at_most(ledger: Ledger) -> None:
+    """What is beyond `most` is left to the next sweep."""
+    ledger.record(*map(entry, REVISIONS))
+    ledger.take(*REVISIONS)
+    ledger.end_lease(*REVISIONS)
+    assert [(dead, len(due)) for dead, due in (ledger.sweep(most=3) for _ in range(3))] == [(3, 3), (1, 1), (0, 0)]
+
+
+def test_the_census_says_for_how_long_the_oldest_has_been_due(ledger: Ledger) -> None:
+    """It is the age of the oldest due_at, and 0 where nothing is due."""
+    ledger.record(entry(A), entry(B))
+    ledger.client.hincrby(key(B), "due_at", -9000)
+    assert ledger.census().oldest_due_seconds == pytest.approx(9.0, abs=0.5)
+    ledger.worker.release(ledger.take(A, B), [HOUR, HOUR])
+    assert ledger.census().oldest_due_seconds == 0
+
+
+def test_a_commit_of_a_thousand_revisions(ledger: Ledger) -> None:
+    """The most that a front puts into one commit is recorded, taken, and settled, buried or released in one script each."""
+    revisions = [Revision("many", f"r{number}") for number in range(1_000)]
+    assert all(one.ring for one in ledger.record(*(entry(revision, 2) for revision in revisions)))
+    leases = ledger.take(*revisions)
+    assert [lease.revision for lease in leases] == revisions
+    assert ledger.worker.settle([settled(lease) for lease in leases[:500]], HOUR) == []
+    assert ledger.worker.bury(leases[500:600], "expired", HOUR) == []
+    assert ledger.worker.release(leases[600:], [0.0] * 400) == []
+    counted = ledger.census()
+    assert (counted.settled_calls, counted.buried_calls, counted.pending_calls, counted.pending) == (1_000, 200, 800, 400)
+    assert counted.drift_calls == 0
+    assert len(ledger.sweep()[1]) == 400
+
+
+def test_the_keys_are_those_of_the_docstring(ledger: Ledger) -> None:
+    """After every verb there are the documented keys, of their types and with their fields, and nothing else."""
+    ledger.record(*map(entry, REVISIONS), commit="1")
+    a, b, c, _ = ledger.take(*REVISIONS)
+    ledger.settle(a)
+    ledger.worker.release([b], [0.0])
+    ledger.worker.bury([c], "expired", HOUR)
+    ledger.sweep()
+    names = {name.decode(): ledger.client.type(name) for name in ledger.client.scan_iter()}
+    assert {only([kind for kind in KEYS if fnmatch.fnmatchcase(name, kind)]) for name in names} == set(KEYS)
+    assert all(names[name] == KEYS[kind] for name in names for kind in KEYS if fnmatch.fnmatchcase(name, kind))
+    fields = {field for revision in REVISIONS for field in ledger.client.hkeys(key(revision))}
+    assert fields == FIELDS
+    assert set(ledger.client.hkeys("{wakequeue}:totals")) == {b"recorded", b"settled", b"buried", b"token"}
+
+
+@pytest.fixture
+def own_ledger(redis_server: RedisServer) -> Iterator[Ledger]:
+    """An empty ledger, on a Redis that may be hurt."""
+    ledger = Ledger(redis_server)
+    yield ledger
+    ledger.close()
+
+
+def test_a_full_redis_refuses_a_commit_whole(own_ledger: Ledger) -> None:
+    """It raises LedgerUnavailable and leaves nothing half-written; the same commit counts once there is room."""
+    ledger = own_ledger
+    ledger.record(entry(A))
+    before = ledger.dump()
+    ledger.client.config_set("maxmemory", 1)
+    for _ in range(2):
+        with pytest.raises(LedgerUnavailable):
+            ledger.record(entry(A, 2), entry(B, 3), commit="x")
+    assert ledger.dump() == before
+    ledger.client.config_set("maxmemory", 0)
+    assert [one.ring for one in ledger.record(entry(A, 2), entry(B, 3), commit="x")] == [False, True]
+    assert ledger.census().pending_calls == 6
+
+
+def test_a_full_redis_does_the_workers_verbs_whole_or_not_at_all(own_ledger: Ledger) -> None:
+    """With its memory full no verb leaves a wake-up between two states."""
+    ledger = own_ledger
+    ledger.record(*(entry(revision, 2) for revision in REVISIONS))
+    a, b, c, _ = ledger.take(*REVISIONS)
+    other = Revision("shop", "e")
+    ledger.record(entry(other), *(entry(revision) for revision in REVISIONS))
+    ledger.end_lease(D)
+    ledger.client.config_set("maxmemory", 1)
+    for verb in (
+        lambda: ledger.settle(a),
+        lambda: ledger.worker.release([b], [0.0]),
+        lambda: ledger.worker.bury([c], "expired", HOUR),
+        ledger.sweep,
+        ledger.sweep,
+        lambda: ledger.take(other),
+    ):
+        before = ledger.dump()
+        try:
+            verb()
+        except LedgerUnavailable:
+            assert ledger.dump() == before
+        assert ledger.census().drift_calls == 0
+
+
+def test_an_absent_redis_is_unavailable(own_ledger: Ledger, redis_server: RedisServer) -> None:
+    """Every verb of a worker raises LedgerUnavailable, and ping says that nothing answers."""
+    ledger = own_ledger
+    ledger.client.config_set("appendfsync", "always")  # what is killed has forgotten nothing
+    ledger.record(entry(A))
+    lease = only(ledger.take(A))
+    assert ledger.worker.ping()
+    redis_server.kill()
+    for verb in (
+        lambda: ledger.take(A),
+        lambda: ledger.settle(lease),
+        lambda: ledger.worker.release([lease], [0.0]),
+        lambda: ledger.worker.bury([lease], "expired", HOUR),
+        ledger.sweep,
+        ledger.census,
+    ):
+        with pytest.raises(LedgerUnavailable):
+            verb()
+    assert not ledger.worker.ping()
+    redis_server.start()
+    assert ledger.settle(lease) == []
+
+
+# ---- all verbs in any order
+
+
+@dataclass
+class Wakeup:
+    """What the model knows of one Revision."""
+
+    state: str = "asleep"
+    calls: int = 0
+    taken: int = 0
+    waiting: int = 0
+    attempts: int = 0
+    token: int = 0
+    dead: bool = False
+    reported: bool = False
+    #: Due, ready and rung in an hour; otherwise now.
+    due_later: bool = False
+    ready_later: bool = False
+    ring_later: bool = False
+
+    def pend(self, *, later: bool) -> None:
+        """Pending, for the sweep to ring."""
+        self.state, self.due_later, self.ring_later = "pending", later, later
+
+    def give_back(self, *, later: bool) -> None:
+        """The lease is over without a report."""
+        self.calls, self.taken, self.ready_later, self.dead = self.calls + self.taken, 0, later, False
+        self.pend(later=later)
+
+    def holds(self, token: int) -> bool:
+        """Whether this token is that of a lease that runs."""
+        return self.state == "leased" and self.token == token and not self.dead
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Fronts and workers use the ledger in any order; every answer and every figure is the model's."""
+
+    server: RedisServer
+    leases = Bundle("leases")
+    stale = Bundle("stale")
+    commits = Bundle("commits")
+    some = st.lists(st.sampled_from(REVISIONS), min_size=1, unique=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server.client.flushall()
+        self.ledger = Ledger(self.server)
+        self.model = {revision: Wakeup() for revision in REVISIONS}
+        self.recorded = self.settled = self.buried = self.letters = self.token = 0
+
+    def some_are(self, condition: Callable[[Wakeup], bool]) -> bool:
+        """Whether there is such a Revision."""
+        return any(map(condition, self.model.values()))
+
+    def teardown(self) -> None:
+        """Close the connections."""
+        self.ledger.close()
+
+    @rule(target=commits, revisions=some, calls=st.integers(1, 9), awake=st.booleans())
+    def record(self, revisions: list[Revision], calls: int, *, awake: bool) -> tuple[str, list[Entry]]:
+        """A front's commit is counted, and rings where it makes a Revision due."""
+        entries = [entry(revision, calls + number, awake=awake) for number, revision in enumerate(revisions)]
+        commit = f"commit{self.recorded}"
+        expected = [self.expect(one) for one in entries]
+        replies = self.ledger.record(*entries, commit=commit)
+        assert [reply.ring for reply in replies] == expected
+        assert [reply.first_report_age is not None for reply in replies] == [self.model[one].reported for one in revisions]
+        return commit, entries
+
+    def expect(self, one: Entry) -> bool:
+        """Count an entry in the model; whether it is to ring."""
+        wakeup = self.model[one.revision]
+        self.recorded += one.calls
+        wakeup.calls += one.calls
+        wakeup.waiting += 0 if one.awake else one.calls
+        wakeup.reported |= wakeup.state == "asleep" and one.awake
+        idle = wakeup.state in {"asleep", "resting"}
+        if wakeup.state == "leased" or not (idle or (wakeup.due_later and not wakeup.ready_later)):
+            return False
+        wakeup.pend(later=wakeup.ready_later)
+        wakeup.ring_later = True
+        return not wakeup.due_later
+
+    @rule(commit=commits)
+    def record_again(self, commit: tuple[str, list[Entry]]) -> None:
+        """A commit that was applied changes nothing when it is sent again."""
+        before = self.ledger.dump()
+        assert not any(reply.ring for reply in self.ledger.record(*commit[1], commit=commit[0]))
+        assert self.ledger.dump() == before
+
+    @precondition(lambda self: self.some_are(lambda wakeup: wakeup.state == "pending" and not wakeup.due_later))
+    @rule(target=leases, revisions=some)
+    def take(self, revisions: list[Revision]) -> object:
+        """A worker gets what is due, and a token above all others."""
+        due = [one for one in revisions if self.model[one].state == "pending" and not self.model[one].due_later]
+        taken = self.ledger.take(*revisions)
+        assert [lease.revision for lease in taken] == due
+        for lease in taken:
+            wakeup = self.model[lease.revision]
+            assert lease.token > self.token
+            assert (lease.calls, lease.waiting, lease.attempts) == (wakeup.calls, wakeup.waiting, wakeup.attempts + 1)
+            wakeup.state, wakeup.dead, wakeup.token = "leased", False, lease.token
+            wakeup.taken, wakeup.calls, wakeup.attempts = wakeup.calls, 0, lease.attempts
+        self.token = max([self.token, *(lease.token for lease in taken)])
+        return multiple(*([taken] if taken else []))
+
+    @rule(target=stale, batch=consumes(leases), ready_later=st.booleans(), repeat=st.sampled_from(["no", "now", "later"]))
+    def settle(self, batch: list[Lease], *, ready_later: bool, repeat: str) -> list[Lease]:
+        """A report is confirmed."""
+        ready_in = HOUR if ready_later else 0.0
+        repeat_in = {"no": None, "now": 0.0, "later": HOUR}[repeat]
+        reports = [settled(lease, ready_in=ready_in, repeat_in=repeat_in) for lease in batch]
+        for lease in self.ended(batch, lambda: self.ledger.worker.settle(reports, HOUR)):
+            wakeup = self.model[lease.revision]
+            self.settled += wakeup.taken
+            wakeup.taken, wakeup.attempts, wakeup.ready_later, wakeup.reported = 0, 0, ready_later, True
+            if wakeup.calls:
+                wakeup.pend(later=ready_later)
+            elif repeat != "no":
+                wakeup.pend(later=repeat == "later")
+            else:
+                wakeup.state = "resting"
+        return batch
+
+    @rule(target=stale, batch=consumes(leases), later=st.booleans())
+    def release(self, batch: list[Lease], *, later: bool) -> list[Lease]:
+        """A report was not confirmed."""
+        back_offs = [HOUR if later else 0.0] * len(batch)
+        for lease in self.ended(batch, lambda: self.ledger.worker.release(batch, back_offs)):
+            self.model[lease.revision].give_back(later=later)
+        return batch
+
+    @rule(target=stale, batch=consumes(leases))
+    def bury(self, batch: list[Lease]) -> list[Lease]:
+        """A report can't be made."""
+        for lease in self.ended(batch, lambda: self.ledger.worker.bury(batch, "expired", HOUR)):
+            wakeup = self.model[lease.revision]
+            self.buried += wakeup.taken
+            self.letters += 1
+            wakeup.taken = wakeup.attempts = 0
+            wakeup.waiting = wakeup.calls
+            if wakeup.calls:
+                wakeup.pend(later=wakeup.ready_later)
+            else:
+                wakeup.state = "resting"
+        return batch
+
+    def ended(self, batch: list[Lease], verb: Callable[[], list[Revision]]) -> list[Lease]:
+        """Those leases of a batch that the verb ended; the others are named as lost, and their Revisions are as before."""
+        held = [lease for lease in batch if self.model[lease.revision].holds(lease.token)]
+        lost = [lease.revision for lease in batch if lease not in held]
+        before = self.ledger.dump()
+        assert verb() == lost
+        after = self.ledger.dump()
+        untouched = set(before) if not held else {key(revision).encode() for revision in lost}
+        assert {name: before.get(name) for name in untouched} == {name: after.get(name) for name in untouched}
+        return held
+
+    @rule(batch=stale | leases, by=st.sampled_from([-1, 0, 1, 1000]))
+    def use_a_lost_lease(self, batch: list[Lease], by: int) -> None:
+        """A lease that was ended, or whose token isn't the Revision's, ends nothing."""
+        other = [replace(lease, token=lease.token + by) for lease in batch]
+        lost = [lease for lease in other if not self.model[lease.revision].holds(lease.token)]
+        for verb in (
+            lambda: self.ledger.worker.settle([settled(lease) for lease in lost], HOUR),
+            lambda: self.ledger.worker.release(lost, [0.0] * len(lost)),
+            lambda: self.ledger.worker.bury(lost, "expired", HOUR),
+        ):
+            assert not lost or self.ended(lost, verb) == []
+
+    @precondition(lambda self: self.some_are(lambda wakeup: wakeup.state == "leased" and not wakeup.dead))
+    @rule(revisions=some)
+    def die(self, revisions: list[Revision]) -> None:
+        """Leases run out."""
+        held = [revision for revision in revisions if self.model[revision].state == "leased"]
+        if held:
+            self.ledger.end_lease(*held)
+        for revision in held:
+            self.model[revision].dead = True
+
+    @precondition(lambda self: self.some_are(lambda wakeup: wakeup.dead or (wakeup.state == "pending" and not wakeup.ring_later)))
+    @rule(most=st.sampled_from([1, 10_000]))
+    def sweep(self, most: int) -> None:
+        """Dead leases are pending again, and what is due and was not rung is named."""
+        dead = [revision for revision, wakeup in self.model.items() if wakeup.state == "leased" and wakeup.dead][:most]
+        for revision in dead:
+            self.model[revision].give_back(later=False)
+        to_ring = {revision for revision, wakeup in self.model.items() if wakeup.state == "pending" and not wakeup.ring_later}
+        ended, named = self.ledger.sweep(most=most)
+        assert ended == len(dead)
+        assert len(named) == len(set(named)) == min(len(to_ring), most)
+        assert set(named) <= to_ring
+        for revision in named:
+            self.model[revision].ring_later = True
+
+    @precondition(lambda self: self.some_are(lambda wakeup: wakeup.due_later or wakeup.ready_later))
+    @rule()
+    def let_an_hour_pass(self) -> None:
+        """What was to be due, ready or rung later is so now, but for the doorbells that are the front's or the sweep's to ring."""
+        for revision, wakeup in self.model.items():
+            if wakeup.state != "asleep":
+                self.ledger.client.hset(key(revision), "ready_at", 1)
+            if wakeup.state == "pending" and wakeup.due_later:
+                self.ledger.client.hset(key(revision), "due_at", 1)
+                self.ledger.client.zadd("{wakequeue}:pending", {str(revision): 1})
+                wakeup.ring_later = False
+            wakeup.due_later = wakeup.ready_later = False
+
+    @precondition(lambda self: self.some_are(lambda wakeup: wakeup.state == "resting"))
+    @rule(revisions=some)
+    def fall_asleep(self, revisions: list[Revision]) -> None:
+        """What rests is forgotten after idle_after."""
+        for revision in revisions:
+            if self.model[revision].state == "resting":
+                self.ledger.forget(revision)
+                self.model[revision] = Wakeup()
+
+    @invariant()
+    def calls_are_conserved(self) -> None:
+        """Recorded = settled + pending + leased + buried, and each figure is the model's."""
+        counted, wakeups = self.ledger.census(), self.model.values()
+        assert counted.drift_calls == 0
+        assert (counted.recorded_calls, counted.settled_calls, counted.buried_calls) == (self.recorded, self.settled, self.buried)
+        assert counted.pending_calls == sum(wakeup.calls for wakeup in wakeups)
+        assert counted.leased_calls == sum(wakeup.taken for wakeup in wakeups)
+        assert counted.buried == self.letters
+
+    @invariant()
+    def every_wake_up_is_in_its_state(self) -> None:
+        """A Revision with unreported calls is pending or leased; a resting one expires, and nothing else does."""
+        for state in ("pending", "leased"):
+            members = self.ledger.client.zrange(f"{{wakequeue}}:{state}", 0, -1)
+            expected = {str(revision).encode() for revision, wakeup in self.model.items() if wakeup.state == state}
+            assert set(members) == expected
+        for revision, wakeup in self.model.items():
+            assert (wakeup.state in {"pending", "leased"}) or not wakeup.calls
+            assert bool(self.ledger.client.hexists(key(revision), "due_at")) == (wakeup.state == "pending")
+            assert bool(self.ledger.client.exists(key(revision))) == (wakeup.state != "asleep")
+            assert (self.ledger.expires_in(revision) is not None) == (wakeup.state == "resting")
+
+
+@pytest.mark.timeout(600)  # only where it fails, to find the shortest run that does
+def test_any_order_of_verbs(shared_redis: RedisServer) -> None:
+    """Whatever fronts and workers do, and whenever leases run out, no call is lost or counted twice."""
+
+    class Machine(LedgerMachine):
+        server = shared_redis
+
+    run_state_machine_as_test(Machine, settings=SEARCH)

@@ -1,0 +1,352 @@
+"""The rhythm: what one Revision's reports say, and when, driven as the ledger drives it."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import cycle, pairwise
+from typing import Final
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from wakequeue.episode import Episode, Phase, Report, Rhythm, Step, decide
+
+#: The default settings.
+RHYTHM: Final = Rhythm(waking_for=3.0, report_every=1.0, correct_after=0.2, awake_concurrency=0.001)
+IDLE_AFTER: Final = 5.0
+#: A Unix time at the beginning of a second, in milliseconds, which is the ledger's unit.
+START: Final = 1_700_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """So many calls, at a time in milliseconds."""
+
+    at: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A report, when it was made, and the calls that had arrived by then."""
+
+    at: int
+    phase: Phase
+    report: Report
+    arrived: int
+    first: bool
+
+
+@dataclass(slots=True)
+class Hash:
+    """What the ledger keeps of one Revision; times in milliseconds."""
+
+    episode: Episode = field(default_factory=Episode)
+    calls: int = 0
+    waiting: int = 0
+    ready_at: int = 0
+    due_at: int | None = None
+    forgotten_at: int | None = None
+
+
+class Ledger:
+    """The ledger's verbs on one Revision, in memory: *record* makes it due, *take* and *settle* are one step."""
+
+    def __init__(self, rhythm: Rhythm, idle_after: float) -> None:
+        self.rhythm, self.idle_after = rhythm, milliseconds(idle_after)
+        self.hash = Hash()
+        self.arrived = 0
+        self.last_call = 0
+        self.sent: list[Sent] = []
+
+    def record(self, arrival: Arrival) -> None:
+        """Take calls in: those that find the Revision awake don't wait."""
+        if self.hash.forgotten_at is not None and arrival.at >= self.hash.forgotten_at:
+            self.hash = Hash()
+        state = self.hash
+        state.forgotten_at = None
+        state.calls += arrival.calls
+        if state.episode.phase(arrival.at / 1000, self.rhythm) != "awake":
+            state.waiting += arrival.calls
+        due_at = max(arrival.at, state.ready_at)
+        state.due_at = due_at if state.due_at is None else min(due_at, state.due_at)
+        self.arrived += arrival.calls
+        self.last_call = arrival.at
+
+    def step(self, at: int) -> None:
+        """Report what is due."""
+        state, now = self.hash, at / 1000
+        step = decide(state.episode, calls=state.calls, waiting=state.waiting, now=now, rhythm=self.rhythm)
+        if step.report is not None:
+            first = state.episode.first_report is None
+            self.sent.append(Sent(at, step.phase, step.report, self.arrived, first))
+        state.episode, state.calls, state.ready_at = step.episode, 0, milliseconds(step.ready_at)
+        state.due_at = None if step.repeat_at is None else milliseconds(step.repeat_at)
+        if state.due_at is None:
+            state.forgotten_at = max(at, self.last_call) + self.idle_after
+
+
+def milliseconds(seconds: float) -> int:
+    """Return the ledger's unit of time."""
+    return round(seconds * 1000)
+
+
+def simulate(
+    arrivals: Iterable[Arrival], lateness: Sequence[int] = (0,), rhythm: Rhythm = RHYTHM, idle_after: float = IDLE_AFTER
+) -> list[Sent]:
+    """Let calls arrive, take each step when it is due and somewhat late, until all is quiet; return the reports."""
+    ledger = Ledger(rhythm, idle_after)
+    waiting, late = sorted(arrivals, key=lambda arrival: arrival.at), cycle(lateness)
+    lag = next(late)
+    while waiting or ledger.hash.due_at is not None:
+        due_at = ledger.hash.due_at
+        if due_at is None or (waiting and waiting[0].at <= due_at + lag):
+            ledger.record(waiting.pop(0))
+        else:
+            ledger.step(due_at + lag)
+            lag = next(late)
+    return ledger.sent
+
+
+def by_second(sent: Iterable[Sent]) -> dict[int, float]:
+    """Sum concurrencies by second, as the Autoscaler does."""
+    seconds: dict[int, float] = defaultdict(float)
+    for one in sent:
+        seconds[one.at // 1000] += one.report.concurrency
+    return dict(seconds)
+
+
+def burst(calls: int, *, at: int = 0, within: int = 0) -> list[Arrival]:
+    """Return `calls` calls, one by one and evenly, over `within` milliseconds."""
+    return [Arrival(START + at + within * one // max(calls - 1, 1), 1) for one in range(calls)]
+
+
+def as_written(sent: Iterable[Sent]) -> list[tuple[int, float, int]]:
+    """Return reports as (milliseconds since START, concurrency, requests)."""
+    return [(one.at - START, one.report.concurrency, one.report.requests) for one in sent]
+
+
+# Arrivals near each other and far apart, from any place within a second.
+arrivals_of_a_day = st.lists(
+    st.tuples(st.integers(0, 300) | st.integers(0, 2_000) | st.integers(0, 12_000), st.integers(1, 600)), min_size=1, max_size=60
+).map(lambda gaps: [Arrival(START + sum(gap for gap, _ in gaps[: number + 1]), calls) for number, (_, calls) in enumerate(gaps)])
+lateness_of_steps = st.lists(st.integers(0, 30) | st.integers(0, 4_000), min_size=1, max_size=10)
+
+
+def rhythms(*, original_style: bool = False) -> st.SearchStrategy[tuple[Rhythm, float]]:
+    """Any rhythm that the settings allow, with its `idle_after`; whole milliseconds."""
+
+    def ordered(correct: int, longer: int, idle: int, waking: int) -> tuple[Rhythm, float]:
+        report = correct + longer
+        return Rhythm(waking / 1000, report / 1000, correct / 1000, 0.001, original_style), (report + idle) / 1000
+
+    return st.builds(ordered, *(st.integers(1, most) for most in (900, 2_000, 5_000, 10_000)))
+
+
+any_rhythm = st.just((RHYTHM, IDLE_AFTER)) | rhythms()
+
+
+# What holds for all calls, at all times.
+
+
+@given(arrivals_of_a_day, lateness_of_steps, any_rhythm | rhythms(original_style=True))
+def test_reports_keep_their_distance(arrivals: list[Arrival], lateness: list[int], chosen: tuple[Rhythm, float]) -> None:
+    """Two reports are `report_every` apart, but for the one correction, with new calls, of an episode's first report."""
+    rhythm, idle_after = chosen
+    for before, after in pairwise(simulate(arrivals, lateness, rhythm, idle_after)):
+        apart = after.at - before.at
+        if apart < milliseconds(rhythm.report_every):
+            assert before.first
+            assert apart >= milliseconds(rhythm.correct_after)
+            assert after.arrived > before.arrived
+
+
+@given(arrivals_of_a_day, lateness_of_steps, any_rhythm)
+def test_each_call_is_reported_once(arrivals: list[Arrival], lateness: list[int], chosen: tuple[Rhythm, float]) -> None:
+    """The requests reported are never more than the calls made, and once all is quiet as many."""
+    sent = simulate(arrivals, lateness, *chosen)
+    reported = 0
+    for one in sent:
+        reported += one.report.requests
+        assert reported <= one.arrived
+    assert reported == sum(arrival.calls for arrival in arrivals)
+
+
+@given(arrivals_of_a_day, lateness_of_steps, any_rhythm)
+def test_a_report_always_says_something_finite(arrivals: list[Arrival], lateness: list[int], chosen: tuple[Rhythm, float]) -> None:
+    """Concurrency is above zero and finite, and requests are never negative: NaN and negative values harm the Autoscaler."""
+    for one in simulate(arrivals, lateness, *chosen):
+        assert math.isfinite(one.report.concurrency)
+        assert one.report.concurrency > 0
+        assert one.report.requests >= 0
+
+
+@given(arrivals_of_a_day, lateness_of_steps, any_rhythm)
+def test_an_awake_revision_is_not_scaled_by_us(arrivals: list[Arrival], lateness: list[int], chosen: tuple[Rhythm, float]) -> None:
+    """A report of an awake Revision has new calls, and the concurrency that weighs nothing."""
+    for one in simulate(arrivals, lateness, *chosen):
+        if one.phase == "awake":
+            assert one.report.concurrency == chosen[0].awake_concurrency
+            assert one.report.requests > 0
+
+
+@given(arrivals_of_a_day, lateness_of_steps, rhythms(original_style=True))
+def test_the_original_style_is_always_one_and_one(
+    arrivals: list[Arrival], lateness: list[int], chosen: tuple[Rhythm, float]
+) -> None:
+    """As the adapter of 2019 did, each report says concurrency 1 and one request."""
+    sent = simulate(arrivals, lateness, *chosen)
+    assert {one.report for one in sent} == {Report(1.0, 1)}
+
+
+@given(arrivals_of_a_day, lateness_of_steps)
+def test_while_waking_a_report_comes_each_second(arrivals: list[Arrival], lateness: list[int]) -> None:
+    """For `waking_for` after a first report no gap between reports is longer than `report_every` and a step's lateness."""
+    sent = simulate(arrivals, lateness)
+    for number, first in enumerate(sent):
+        if not first.first:
+            continue
+        episode = [first, *(one for one in sent[number + 1 :] if one.at < first.at + 3_000)]
+        for before, after in pairwise(episode):
+            assert after.at - before.at <= 1_000 + max(lateness)
+        assert episode[-1].at + 1_000 + max(lateness) >= first.at + 3_000
+
+
+@given(
+    start=st.integers(0, 999),
+    offsets=st.lists(st.integers(0, 200), max_size=500),
+    first_late=st.integers(0, 1_000),
+    late=st.lists(st.integers(0, 900), min_size=1, max_size=5),
+)
+@example(start=0, offsets=[200] * 499, first_late=0, late=[0])
+@example(start=900, offsets=[100] * 499, first_late=0, late=[0])
+@example(start=799, offsets=[200] * 499, first_late=0, late=[0])
+def test_a_burst_is_reported_whole(start: int, offsets: list[int], first_late: int, late: list[int]) -> None:
+    """All calls within `correct_after` of the first: from the second of the last new one on, each second sums to them all."""
+    arrivals = [Arrival(START + start + offset, 1) for offset in (0, *offsets)]
+    sent = simulate(arrivals, [first_late, *late])
+    whole = next(one for one in sent if one.arrived == len(arrivals))
+    assert sent.index(whole) <= 1
+    seconds = by_second(one for one in sent if one.phase != "awake")
+    for second, concurrency in seconds.items():
+        if second >= whole.at // 1000:
+            assert concurrency == len(arrivals)
+        else:
+            assert concurrency <= len(arrivals)
+
+
+# Examples.
+
+
+def test_one_call_is_reported_at_once_and_repeated() -> None:
+    """A single call is (1, 1) at once, then (1, 0) each second of waking, then silence."""
+    assert as_written(simulate(burst(1))) == [(0, 1.0, 1), (1000, 1.0, 0), (2000, 1.0, 0)]
+
+
+def test_the_activators_own_sequence() -> None:
+    """Of 20 callers the activator says (1, 1), what it left out, then (20, 0) each second; we correct within the same second."""
+    sent = simulate(burst(20, within=150))
+    assert as_written(sent) == [(0, 1.0, 1), (200, 19.0, 19), (1200, 20.0, 0), (2200, 20.0, 0)]
+    assert set(by_second(sent).values()) == {20.0}
+
+
+def test_a_correction_in_the_next_second_is_whole() -> None:
+    """The Autoscaler's sum of a new second has nothing of the last one, so the correction leaves nothing out of it."""
+    assert as_written(simulate(burst(20, at=900, within=150)))[:2] == [(900, 1.0, 1), (1100, 20.0, 19)]
+
+
+def test_a_burst_that_came_before_the_first_report_is_in_it() -> None:
+    """The first report names all the calls so far, as callers and as requests."""
+    assert as_written(simulate(burst(500, within=50), lateness=[60]))[0] == (60, 500.0, 500)
+
+
+def test_there_is_one_correction() -> None:
+    """Calls after the correction wait for the next report, a whole second later."""
+    arrivals = [Arrival(START + at, 10) for at in (0, 100, 250, 1_150, 1_250)]
+    assert as_written(simulate(arrivals)) == [(0, 10.0, 10), (200, 10.0, 10), (1200, 40.0, 20), (2200, 50.0, 10)]
+
+
+def test_a_correction_may_come_late_in_its_second() -> None:
+    """Calls that come long after the first report are its correction all the same, and move the rhythm."""
+    arrivals = [Arrival(START, 1), Arrival(START + 700, 4)]
+    assert as_written(simulate(arrivals)) == [(0, 1.0, 1), (700, 4.0, 4), (1700, 5.0, 0), (2700, 5.0, 0)]
+
+
+def test_warm_traffic_is_one_small_report_a_second() -> None:
+    """A call each 100 ms: once the Revision is awake, one report a second of 10 requests and no weight."""
+    sent = simulate(burst(101, within=10_000))
+    awake = [one for one in sent if one.phase == "awake"]
+    assert {(one.report.concurrency, one.report.requests) for one in awake[1:-1]} == {(0.001, 10)}
+    assert [one.phase for one in sent[:4]] == ["asleep", "waking", "waking", "waking"]
+
+
+def test_a_revision_that_slept_wakes_again() -> None:
+    """After `idle_after` without calls the first call is an episode's first again; before, it is a call of an awake Revision."""
+    asleep = simulate([*burst(1), *burst(1, at=3_000 + 5_000)])
+    assert as_written(asleep)[3:] == [(8000, 1.0, 1), (9000, 1.0, 0), (10_000, 1.0, 0)]
+    awake = simulate([*burst(1), *burst(1, at=6_999)])
+    assert as_written(awake)[3:] == [(6999, 0.001, 1)]
+
+
+def test_the_original_style_keeps_the_rhythm() -> None:
+    """Only the numbers are the original's; they come when the activator's would."""
+    original = replace(RHYTHM, original_style=True)
+    assert as_written(simulate(burst(20, within=150), rhythm=original)) == [(at, 1.0, 1) for at in (0, 200, 1200, 2200)]
+
+
+# One step.
+
+
+@pytest.mark.parametrize(
+    ("now", "phase"), [(99.0, "waking"), (100.0, "waking"), (102.999, "waking"), (103.0, "awake"), (1000.0, "awake")]
+)
+def test_the_phase_follows_from_the_first_report(now: float, phase: Phase) -> None:
+    """A Revision wakes for `waking_for` from its first report on, and is awake from then on, whatever was reported since."""
+    for last_report in (100.0, 101.0, 103.0):
+        assert Episode(100.0, last_report, 1.0).phase(now, RHYTHM) == phase
+    assert Episode().phase(now, RHYTHM) == "asleep"
+
+
+def test_only_a_first_report_is_correctable() -> None:
+    """The correction is to be had between the first report and the next."""
+    assert not Episode().correctable
+    assert Episode(100.0, 100.0, 1.0).correctable
+    assert not Episode(100.0, 100.2, 1.0).correctable
+
+
+@pytest.mark.parametrize(("calls", "waiting"), [(0, 0), (0, 7), (1, 1), (3, 20)])
+@pytest.mark.parametrize("now", [101.5, 102.999])
+def test_a_waking_step_always_reports(calls: int, waiting: int, now: float) -> None:
+    """While waking there is a report with the callers that wait, new calls or not."""
+    step = decide(Episode(100.0, 100.4, 20.0), calls=calls, waiting=waiting, now=now, rhythm=RHYTHM)
+    assert step.report == Report(max(float(waiting), 0.001), calls)
+    assert step.phase == "waking"
+    assert step.ready_at == now + 1.0
+
+
+@pytest.mark.parametrize(("now", "repeat_at"), [(101.5, 102.5), (101.999, 102.999), (102.0, None), (102.5, None), (110.0, None)])
+def test_it_repeats_while_the_next_report_is_still_waking(now: float, repeat_at: float | None) -> None:
+    """A repeat is planned where the Revision will still be waking by then."""
+    step = decide(Episode(100.0, 100.4, 20.0), calls=1, waiting=21, now=now, rhythm=RHYTHM)
+    assert step.repeat_at == pytest.approx(repeat_at)
+
+
+def test_an_awake_step_without_calls_says_nothing() -> None:
+    """A repeat that was taken too late finds the Revision awake: no report, nothing planned, nothing forgotten."""
+    episode = Episode(100.0, 102.0, 20.0)
+    assert decide(episode, calls=0, waiting=20, now=103.5, rhythm=RHYTHM) == Step("awake", None, episode, 103.0, None)
+
+
+def test_a_first_report_without_calls_still_wakes() -> None:
+    """Concurrency 0 would wake nothing, so a first report is never less than one caller."""
+    step = decide(Episode(), calls=0, waiting=0, now=100.0, rhythm=RHYTHM)
+    assert step == Step("asleep", Report(1.0, 0), Episode(100.0, 100.0, 1.0), 100.2, 101.0)
+
+
+def test_nothing_is_left_to_correct() -> None:
+    """A report in the same second whose callers were all named weighs nothing, and is not negative."""
+    for waiting in (0, 5, 20):
+        step = decide(Episode(100.0, 100.0, 20.0), calls=1, waiting=waiting, now=100.4, rhythm=RHYTHM)
+        assert step.report == Report(0.001, 1)

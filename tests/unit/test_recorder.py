@@ -1,0 +1,496 @@
+"""The recorder on a fake ledger: what its callers are told, and that no call is lost or counted twice."""
+
+import asyncio
+import functools
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Final, ParamSpec
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from support.fakes import FakeLedger
+
+from gateway_hook import recorder as module
+from gateway_hook.recorder import COMMIT_REVISIONS, Outcome, Recorder
+from wakequeue.ledger import Entry
+from wakequeue.revision import Revision
+from wakequeue.settings import Settings
+from wakequeue.telemetry import FRONT
+
+P = ParamSpec("P")
+
+A, B, C, D = REVISIONS = tuple(Revision("shop", name) for name in "abcd")
+
+#: Longer than any of these tests.
+LONG: Final = 60.0
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+def on_a_loop(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
+    """Run a test on an event loop of its own, for 20 s at most."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        async def bounded() -> None:
+            async with asyncio.timeout(20):
+                await test(*args, **kwargs)
+
+        asyncio.run(bounded())
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _retry_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_AFTER", 0.001)
+
+
+def recorder_of(
+    ledger: FakeLedger, *, clock: Clock | None = None, rung: list[Revision] | None = None, **numbers: float
+) -> Recorder:
+    """A recorder whose waits are long where the test sets none."""
+    waits = Settings(**{"answer_within": LONG, "report_every": LONG} | numbers)
+
+    def ring(revisions: Iterable[Revision]) -> None:
+        ([] if rung is None else rung).extend(revisions)
+
+    return Recorder(ledger, ring, waits, name="front", clock=clock or Clock())
+
+
+@asynccontextmanager
+async def recording(
+    ledger: FakeLedger, *, clock: Clock | None = None, rung: list[Revision] | None = None, **numbers: float
+) -> AsyncIterator[Recorder]:
+    """A recorder that is closed, with the ledger back, at the end."""
+    recorder = recorder_of(ledger, clock=clock, rung=rung, **numbers)
+    yield recorder
+    ledger.away = False
+    ledger.let_go()
+    await recorder.close(LONG)
+
+
+async def call(recorder: Recorder, *revisions: Revision, budget: float = LONG) -> list[Outcome]:
+    """Calls that arrive together."""
+    return await asyncio.gather(*(recorder.record(revision, budget) for revision in revisions))
+
+
+async def turns() -> None:
+    """Let every task do what it can do at once."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def wake(recorder: Recorder, ledger: FakeLedger, *revisions: Revision) -> None:
+    """Have the recorder learn that Revisions are awake."""
+    for revision in revisions:
+        ledger.report(revision, ago=3.5)
+    await call(recorder, *revisions)
+
+
+def metric(name: str) -> float:
+    """The value of one of the front's metrics."""
+    return FRONT.get_sample_value(name) or 0.0
+
+
+def entries(ledger: FakeLedger) -> list[Entry]:
+    """All recorded entries, in order."""
+    return [entry for commit in ledger.commits.values() for entry in commit]
+
+
+@on_a_loop
+async def test_calls_that_arrive_together_share_a_commit() -> None:
+    """However many calls and Revisions, one script call records them; the ids of commits begin with the front's name."""
+    ledger = FakeLedger()
+    before = metric("wakequeue_recorded_total")
+    async with recording(ledger) as recorder:
+        assert await call(recorder, *[A] * 300, *[B] * 200) == [Outcome.RECORDED] * 500
+    assert list(ledger.commits) == ["front:1"]
+    assert ledger.calls() == {A: 300, B: 200}
+    assert metric("wakequeue_recorded_total") - before == 500
+
+
+@on_a_loop
+async def test_calls_during_a_commit_make_the_next_one() -> None:
+    """While a commit is under way the next group fills, so that a slow ledger gets larger commits and not more of them."""
+    ledger = FakeLedger()
+    async with recording(ledger) as recorder:
+        ledger.hold()
+        calls = [asyncio.create_task(recorder.record(A, LONG))]
+        await ledger.until(lambda: ledger.attempts)
+        for _ in range(5):
+            calls += [asyncio.create_task(recorder.record(revision, LONG)) for revision in REVISIONS]
+            await turns()
+        ledger.let_go()
+        assert set(await asyncio.gather(*calls)) == {Outcome.RECORDED}
+    assert [sum(entry.calls for entry in commit) for commit in ledger.commits.values()] == [1, 20]
+
+
+@on_a_loop
+async def test_recorded_is_said_only_after_the_ledger_said_so() -> None:
+    """A call is not answered while its commit is under way."""
+    ledger = FakeLedger()
+    async with recording(ledger) as recorder:
+        ledger.hold()
+        answer = asyncio.create_task(recorder.record(A, LONG))
+        await ledger.until(lambda: ledger.attempts)
+        await turns()
+        assert not answer.done()
+        ledger.let_go()
+        assert await answer == Outcome.RECORDED
+        assert ledger.calls() == {A: 1}
+
+
+@on_a_loop
+async def test_a_large_group_is_several_commits() -> None:
+    """No commit has more than COMMIT_REVISIONS; its callers are answered after the last one, and each call counts once."""
+    ledger = FakeLedger()
+    revisions = [Revision("many", f"r{number}") for number in range(2 * COMMIT_REVISIONS + 1)]
+    async with recording(ledger) as recorder:
+        answers = asyncio.gather(*(recorder.record(revision, LONG) for revision in revisions))
+        await ledger.until(lambda: len(ledger.commits) == 2)
+        ledger.hold()
+        await turns()
+        assert not answers.done()
+        ledger.let_go()
+        assert set(await answers) == {Outcome.RECORDED}
+    assert [len(commit) for commit in ledger.commits.values()] == [COMMIT_REVISIONS, COMMIT_REVISIONS, 1]
+    assert ledger.calls() == dict.fromkeys(revisions, 1)
+
+
+@on_a_loop
+async def test_what_is_due_is_rung_once() -> None:
+    """The doorbell is given those Revisions that the ledger leaves to this front, when they are durable."""
+    ledger, rung = FakeLedger(), list[Revision]()
+    async with recording(ledger, rung=rung) as recorder:
+        await call(recorder, A, B)
+        await call(recorder, A, C)
+        assert rung == [A, B, C]
+        ledger.report(A)
+        await call(recorder, A)
+        assert rung == [A, B, C, A]
+
+
+@on_a_loop
+async def test_a_commit_says_how_old_its_calls_are() -> None:
+    """The ages are of the first and the last call, at the time of the commit."""
+    ledger, clock = FakeLedger(), Clock()
+    async with recording(ledger, clock=clock) as recorder:
+        ledger.hold()
+        calls = [asyncio.create_task(recorder.record(B, LONG))]
+        await ledger.until(lambda: ledger.attempts)
+        for clock.now in (1_001.0, 1_003.0):
+            calls.append(asyncio.create_task(recorder.record(A, LONG)))
+            await turns()
+        clock.now = 1_010.0
+        ledger.let_go()
+        await asyncio.gather(*calls)
+    assert entries(ledger)[-1] == Entry(A, 2, awake=False, first_age=9.0, last_age=7.0)
+
+
+@on_a_loop
+async def test_no_call_waits_beyond_its_budget() -> None:
+    """With the ledger away a call is answered BUFFERED within its own budget, and no later than answer_within."""
+    ledger = FakeLedger()
+    ledger.hold()
+    loop = asyncio.get_running_loop()
+    async with recording(ledger) as recorder:
+        for budget in (-1.0, 0.0, 0.02):
+            began = loop.time()
+            assert await recorder.record(A, budget) == Outcome.BUFFERED
+            assert loop.time() - began < max(budget, 0.0) + 1
+    ledger.hold()
+    async with recording(ledger, answer_within=0.02) as recorder:
+        began = loop.time()
+        assert await call(recorder, A, B, budget=LONG) == [Outcome.BUFFERED] * 2
+        assert await call(recorder, A, C, budget=LONG) == [Outcome.BUFFERED] * 2
+        assert loop.time() - began < 1
+
+
+@on_a_loop
+async def test_a_commit_that_failed_is_sent_again_unchanged() -> None:
+    """The same id with the same calls, until the ledger is back; what was called meanwhile follows, and every call counts once."""
+    ledger, clock = FakeLedger(), Clock()
+    ledger.away = True
+    async with recording(ledger, clock=clock, answer_within=0.001) as recorder:
+        assert await call(recorder, A, A, B) == [Outcome.BUFFERED] * 3
+        for clock.now in (1_001.0, 1_002.0):
+            seen = len(ledger.attempts)
+            await call(recorder, A, C)
+            await ledger.until(lambda seen=seen: len(ledger.attempts) > seen + 1)
+        assert {commit for commit, _ in ledger.attempts} == {"front:1"}
+        assert {tuple((entry.revision, entry.calls) for entry in sent) for _, sent in ledger.attempts} == {((A, 2), (B, 1))}
+        assert ledger.attempts[-1][1][0].first_age == 2.0
+        assert not ledger.commits
+        ledger.away = False
+        await ledger.until(lambda: len(ledger.commits) == 2)
+    assert ledger.calls() == {A: 4, B: 1, C: 2}
+
+
+@on_a_loop
+async def test_a_commit_whose_answer_was_lost_counts_once() -> None:
+    """A call is answered once the ledger has said that it is recorded, however often it was sent."""
+    ledger = FakeLedger()
+    ledger.answers_to_lose = 3
+    async with recording(ledger) as recorder:
+        assert await call(recorder, A, A) == [Outcome.RECORDED] * 2
+    assert len(ledger.attempts) == 4
+    assert ledger.calls() == {A: 2}
+
+
+@on_a_loop
+async def test_an_absent_ledger_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """One line when it goes, one when it is back; meanwhile the gauge says how many Revisions are held."""
+    caplog.set_level("INFO", "wakequeue")
+    ledger = FakeLedger()
+    ledger.away = True
+    async with recording(ledger, answer_within=0.001) as recorder:
+        await call(recorder, A)
+        await call(recorder, B, C)
+        seen = len(ledger.attempts)
+        await ledger.until(lambda: len(ledger.attempts) > seen + 2)
+        assert metric("wakequeue_buffered_revisions") == 3
+        ledger.away = False
+        await ledger.until(lambda: len(ledger.commits) == 2)
+        await turns()
+        assert metric("wakequeue_buffered_revisions") == 0
+    assert [record.message.split()[0] for record in caplog.records] == ["ledger_away", "ledger_back"]
+
+
+@on_a_loop
+async def test_a_full_buffer_drops_new_revisions_only() -> None:
+    """Beyond buffer_revisions a call of another Revision is dropped and counted; one of a Revision that is held counts."""
+    ledger = FakeLedger()
+    ledger.away = True
+    before = metric("wakequeue_dropped_total")
+    async with recording(ledger, answer_within=0.001, buffer_revisions=2) as recorder:
+        await call(recorder, A)
+        assert await call(recorder, B, C, D, B, D) == [
+            Outcome.BUFFERED,
+            Outcome.BUFFERED,
+            Outcome.DROPPED,
+            Outcome.BUFFERED,
+            Outcome.DROPPED,
+        ]
+        assert metric("wakequeue_dropped_total") - before == 2
+        ledger.away = False
+        await ledger.until(lambda: len(ledger.commits) == 2)
+        assert ledger.calls() == {A: 1, B: 2, C: 1}
+        assert await call(recorder, D) == [Outcome.RECORDED]
+
+
+@on_a_loop
+async def test_an_awake_revision_costs_the_ledger_nothing() -> None:
+    """Its calls are answered from memory, even with the ledger away."""
+    ledger = FakeLedger()
+    async with recording(ledger) as recorder:
+        await wake(recorder, ledger, A)
+        sent = len(ledger.attempts)
+        ledger.away = True
+        assert await call(recorder, *[A] * 100) == [Outcome.AWAKE] * 100
+        await turns()
+        assert len(ledger.attempts) == sent
+
+
+@on_a_loop
+async def test_awake_calls_are_recorded_exactly() -> None:
+    """Each report_every their counts go to the ledger, marked awake; what failed is sent again."""
+    ledger = FakeLedger()
+    async with recording(ledger, report_every=0.005) as recorder:
+        await wake(recorder, ledger, A, B)
+        for number in range(20):
+            ledger.answers_to_lose = number % 3
+            assert await call(recorder, A, B, A) == [Outcome.AWAKE] * 3
+            if number % 2:
+                await ledger.until(lambda number=number: ledger.calls()[A] == 2 * number + 3)
+        await ledger.until(lambda: ledger.calls() == {A: 41, B: 21})
+    assert {entry.awake for entry in entries(ledger)[:2]} == {False}
+    assert {entry.awake for entry in entries(ledger)[2:]} == {True}
+
+
+@on_a_loop
+async def test_a_waking_revision_is_not_awake() -> None:
+    """Until waking_for after the first report every call goes to the ledger."""
+    ledger = FakeLedger()
+    async with recording(ledger) as recorder:
+        for ago, outcomes in ((0.0, {Outcome.RECORDED}), (2.0, {Outcome.RECORDED}), (3.1, {Outcome.RECORDED})):
+            ledger.report(A, ago)
+            assert set(await call(recorder, A)) == outcomes
+        assert await call(recorder, A) == [Outcome.AWAKE]
+
+
+@on_a_loop
+async def test_a_revision_is_awake_until_idle_after_its_last_call() -> None:
+    """Each call prolongs it; after idle_after without one the next call goes to the ledger."""
+    ledger, clock = FakeLedger(), Clock()
+    async with recording(ledger, clock=clock, idle_after=5) as recorder:
+        await wake(recorder, ledger, A, B)
+        for clock.now in (1_004.9, 1_009.8, 1_014.7):
+            assert await call(recorder, A) == [Outcome.AWAKE]
+        clock.now = 1_019.6
+        assert await call(recorder, A, B) == [Outcome.AWAKE, Outcome.RECORDED]
+        clock.now = 1_024.6
+        assert await call(recorder, A) == [Outcome.RECORDED]
+        assert not entries(ledger)[-1].awake
+
+
+@on_a_loop
+async def test_what_fell_asleep_is_forgotten() -> None:
+    """The memory of what is awake doesn't grow with every Revision that ever was."""
+    ledger, clock = FakeLedger(), Clock()
+    async with recording(ledger, clock=clock, report_every=0.005) as recorder:
+        await wake(recorder, ledger, A, B)
+        clock.now += 4
+        await call(recorder, B)
+        await ledger.until(lambda: ledger.calls() == {A: 1, B: 2})
+        clock.now += 2
+        await call(recorder, B)
+        await ledger.until(lambda: ledger.calls() == {A: 1, B: 3})
+        assert set(recorder._awake_until) == {B}
+
+
+@on_a_loop
+async def test_a_cancelled_caller_disturbs_nobody() -> None:
+    """Its call counts all the same, and the others of its group are answered."""
+    ledger = FakeLedger()
+    async with recording(ledger) as recorder:
+        ledger.hold()
+        calls = [asyncio.create_task(recorder.record(revision, budget)) for revision in (A, B) for budget in (1.0, LONG)]
+        await ledger.until(lambda: ledger.attempts)
+        calls[0].cancel()
+        calls[1].cancel()
+        await turns()
+        ledger.let_go()
+        assert await asyncio.gather(*calls[2:]) == [Outcome.RECORDED] * 2
+        assert all(cancelled.cancelled() for cancelled in calls[:2])
+        assert await call(recorder, A) == [Outcome.RECORDED]
+    assert ledger.calls() == {A: 3, B: 2}
+
+
+@on_a_loop
+async def test_a_busy_front_waits_for_company() -> None:
+    """Above linger_above calls a second, calls that arrive one after the other share a commit; below, each is sent at once."""
+    ledger, clock = FakeLedger(), Clock()
+
+    async def one_by_one(recorder: Recorder) -> int:
+        before = len(ledger.commits)
+        calls = []
+        for _ in range(5):
+            calls.append(asyncio.create_task(recorder.record(A, LONG)))
+            await turns()
+        await asyncio.gather(*calls)
+        return len(ledger.commits) - before
+
+    async with recording(ledger, clock=clock, linger=0.1, linger_above=1_000) as recorder:
+        assert await one_by_one(recorder) == 5
+        clock.now += 0.1
+        await call(recorder, *[A] * 200)
+        assert await one_by_one(recorder) == 1
+        clock.now += 10
+        await call(recorder, A)
+        assert await one_by_one(recorder) == 5
+
+
+@on_a_loop
+async def test_close_makes_durable_what_was_called() -> None:
+    """It waits for the commit under way, and records what was called since, of Revisions that sleep and that are awake."""
+    ledger = FakeLedger()
+    before = metric("wakequeue_dropped_total")
+    async with recording(ledger) as recorder:
+        await wake(recorder, ledger, A)
+        ledger.hold()
+        calls = [asyncio.create_task(recorder.record(B, LONG))]
+        await ledger.until(lambda: len(ledger.attempts) == 2)
+        calls += [asyncio.create_task(recorder.record(revision, LONG)) for revision in (A, C, A)]
+        await turns()
+        closing = asyncio.create_task(recorder.close(LONG))
+        await turns()
+        assert not closing.done()
+        ledger.let_go()
+        await closing
+        assert ledger.calls() == {A: 3, B: 1, C: 1}
+        outcomes = await asyncio.gather(*calls)
+        assert outcomes == [Outcome.RECORDED, Outcome.AWAKE, Outcome.RECORDED, Outcome.AWAKE]
+    assert metric("wakequeue_dropped_total") == before
+
+
+@on_a_loop
+async def test_close_without_calls_returns_at_once() -> None:
+    """There is nothing to wait for."""
+    ledger = FakeLedger()
+    async with recording(ledger) as recorder:
+        await recorder.close(LONG)
+    assert not ledger.attempts
+
+
+@on_a_loop
+async def test_close_gives_up_in_time(caplog: pytest.LogCaptureFixture) -> None:
+    """With the ledger away it returns after `within` seconds; what isn't durable is counted as dropped and logged."""
+    ledger = FakeLedger()
+    loop = asyncio.get_running_loop()
+    recorder = recorder_of(ledger, answer_within=0.001)
+    await wake(recorder, ledger, A)
+    before = metric("wakequeue_dropped_total")
+    ledger.away = True
+    await call(recorder, A, A, B, C)
+    await call(recorder, B, D)
+    began = loop.time()
+    await recorder.close(0.05)
+    assert loop.time() - began < 2
+    assert metric("wakequeue_dropped_total") - before == 6
+    assert ledger.calls() == {A: 1}
+    assert "calls_dropped calls=6 because='stopped while Redis was away'" in caplog.messages
+
+
+STEPS: Final = st.lists(
+    st.sampled_from([*REVISIONS, "away", "back", "lose an answer", "hold", "let go", "report", "a second later", "turns"]),
+    max_size=40,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(STEPS)
+@example([A, "report", "turns", "a second later", A, A, "away", A, B, "turns", "lose an answer", "back", A, "turns"])
+def test_whatever_happens_each_call_counts_once(steps: list[Revision | str]) -> None:
+    """Calls in any order with an absent, slow or forgetful ledger: in the end as many are recorded as were made."""
+    made = Counter[Revision]()
+
+    @on_a_loop
+    async def run() -> None:
+        ledger, clock = FakeLedger(), Clock()
+        does: dict[str, Callable[[], None]] = {
+            "away": lambda: setattr(ledger, "away", True),
+            "back": lambda: setattr(ledger, "away", False),
+            "lose an answer": lambda: setattr(ledger, "answers_to_lose", 1),
+            "hold": ledger.hold,
+            "let go": ledger.let_go,
+            "report": lambda: ledger.report(A, ago=3.5),
+            "a second later": lambda: setattr(clock, "now", clock.now + 1),
+            "turns": lambda: None,
+        }
+        async with recording(ledger, clock=clock, report_every=0.001) as recorder:
+            calls = []
+            for step in steps:
+                if isinstance(step, Revision):
+                    made[step] += 1
+                    calls.append(asyncio.create_task(recorder.record(step, LONG)))
+                else:
+                    does[step]()
+                    await turns()
+            ledger.away = False
+            ledger.let_go()
+            assert set(await asyncio.gather(*calls)) <= {Outcome.RECORDED, Outcome.AWAKE}
+            await ledger.until(lambda: ledger.calls() == made)
+
+    run()
