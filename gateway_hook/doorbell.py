@@ -25,6 +25,11 @@ class Doorbell:
         self._thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs; a defect alone can end it before `close`."""
+        return self._thread.is_alive()
+
     def ring(self, revisions: Iterable[Revision]) -> None:
         """Have these Revisions' doorbell rung, and return at once."""
         for revision in revisions:

@@ -68,7 +68,7 @@ class Mixer:
     async def _answer(self, request: bytes, context: "Context") -> tuple[str, bytes]:
         try:
             instance = HandleAuthorizationRequest.FromString(request).instance
-            if is_probe(_headers(instance.action.properties) | _headers(instance.subject.properties)):
+            if is_probe(_headers(instance.action.properties)) or is_probe(_headers(instance.subject.properties)):
                 return "probe", self._uncached
             revision = resolve(instance.action.namespace, instance.action.service, self._settings.service_patterns)
         except DecodeError:

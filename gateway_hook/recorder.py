@@ -6,19 +6,20 @@ Above `linger_above` calls a second each commit waits a little longer for compan
 is answered at once; its calls are counted here and recorded once in `report_every`.
 
 While Redis is away the group in hand is sent again, unchanged, and the open one holds what comes, up to `buffer_revisions`.
-Each commit has an id, so that one whose answer was lost isn't counted twice.
+Commits are numbered, in two streams, so that one whose answer was lost isn't counted twice.
 """
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from wakequeue.errors import LedgerUnavailable
-from wakequeue.ledger import Entry, Recorded
+from wakequeue.ledger import Commit, Entry, Recorded
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import BUFFERED, DROPPED, RECORD, RECORDED, Bounded, Event, info, warning
@@ -31,6 +32,9 @@ RATE_WINDOW: Final = 0.1
 
 #: The most Revisions in one script call, so that no commit keeps Redis from its other clients for more than some milliseconds.
 COMMIT_REVISIONS: Final = 1_000
+
+#: Commits of groups and those of awake Revisions overtake each other, so each has numbers of its own.
+Stream = Literal["groups", "awake"]
 
 
 class Outcome(StrEnum):
@@ -49,7 +53,7 @@ class Outcome(StrEnum):
 class Ledger(Protocol):
     """The ledger's verb for the front."""
 
-    async def record(self, commit: str, entries: Sequence[Entry]) -> list[Recorded]:
+    async def record(self, commit: Commit, entries: Sequence[Entry]) -> list[Recorded]:
         """Make a commit durable; see `wakequeue.ledger.FrontLedger.record`."""
         ...
 
@@ -103,13 +107,15 @@ class Recorder:
     ) -> None:
         self._ledger, self._ring, self._settings, self._name, self._clock = ledger, ring, settings, name, clock
         self._open = _Group()
+        self._rhythm = settings.rhythm
         self._filled = asyncio.Event()
         self._awake_until: dict[Revision, float] = {}
         self._awake_calls = _Tallies()
-        self._commits = 0
+        self._numbers = {"groups": itertools.count(1), "awake": itertools.count(1)}
         self._away = False
         self._closing = asyncio.Event()
         self._unrecorded = 0
+        self._in_hand = 0
         self._buffer_full = Bounded(Event.CALLS_DROPPED)
         self._rate = _Rate(clock)
         self._committing = asyncio.create_task(self._commit_groups(), name="recorder")
@@ -124,7 +130,7 @@ class Recorder:
             self._unrecorded += 1
             return Outcome.AWAKE
         group = self._open
-        if revision not in group.tallies and len(group.tallies) >= self._settings.buffer_revisions:
+        if revision not in group.tallies and self._in_hand + len(group.tallies) >= self._settings.buffer_revisions:
             DROPPED.inc()
             self._buffer_full.warning(calls=1, because="the buffer is full")
             return Outcome.DROPPED
@@ -140,6 +146,11 @@ class Recorder:
                 async with asyncio.timeout(budget):
                     await group.answered.wait()
         return group.outcome
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still records; a defect alone can end it before `close`."""
+        return not (self._committing.done() or self._flushing.done())
 
     async def close(self, within: float) -> None:
         """Make durable what was called so far; what isn't after `within` seconds is dropped, counted and logged."""
@@ -159,42 +170,44 @@ class Recorder:
                 await asyncio.sleep(self._settings.linger)
             group, self._open = self._open, _Group()
             self._filled.clear()
+            self._in_hand = len(group.tallies)
             self._rate.count(group.tallies.calls)
-            await self._commit(group.tallies, awake=False)
+            await self._commit("groups", group.tallies)
+            self._in_hand = 0
             group.outcome = Outcome.RECORDED
             group.answered.set()
 
     async def _flush_awake(self) -> None:
-        while not self._closing.is_set():
+        while not self._closing.is_set() or self._awake_calls:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.report_every):
                     await self._closing.wait()
             now = self._clock()
             self._awake_until = {revision: until for revision, until in self._awake_until.items() if until > now}
             calls, self._awake_calls = self._awake_calls, _Tallies()
-            await self._commit(calls, awake=True)
+            await self._commit("awake", calls)
 
-    async def _commit(self, tallies: _Tallies, *, awake: bool) -> None:
+    async def _commit(self, stream: Stream, tallies: _Tallies) -> None:
         """Make calls durable, however long Redis is away; have the doorbells of those that are due rung."""
         revisions = list(tallies)
         for start in range(0, len(revisions), COMMIT_REVISIONS):
             part = revisions[start : start + COMMIT_REVISIONS]
-            self._commits += 1
-            recorded = await self._record(f"{self._name}:{self._commits}", part, tallies, awake=awake)
+            recorded = await self._record(stream, part, tallies)
             calls = sum(tallies[revision].calls for revision in part)
             self._unrecorded -= calls
+            BUFFERED.set(self._unrecorded)
             RECORDED.inc(calls)
             self._ring(revision for revision, one in zip(part, recorded, strict=True) if one.ring)
-            awake_until = self._clock() + self._settings.idle_after
             for revision, one in zip(part, recorded, strict=True):
-                if one.first_report_age is not None and one.first_report_age >= self._settings.waking_for:
-                    self._awake_until[revision] = awake_until
+                if one.episode.phase(one.at, self._rhythm) == "awake":
+                    self._awake_until[revision] = tallies[revision].last + self._settings.idle_after
 
-    async def _record(self, commit: str, part: Sequence[Revision], tallies: _Tallies, *, awake: bool) -> list[Recorded]:
+    async def _record(self, stream: Stream, part: Sequence[Revision], tallies: _Tallies) -> list[Recorded]:
+        commit = Commit(f"{self._name}:{stream}", next(self._numbers[stream]))
         while True:
             now = self._clock()
             entries = [
-                Entry(revision, tally.calls, awake, now - tally.first, now - tally.last)
+                Entry(revision, tally.calls, stream == "awake", now - tally.first, now - tally.last)
                 for revision in part
                 for tally in (tallies[revision],)
             ]
@@ -205,12 +218,11 @@ class Recorder:
                 if not self._away:
                     warning(Event.LEDGER_AWAY, error=error)
                 self._away = True
-                BUFFERED.set(len(part) + len(self._open.tallies))
+                BUFFERED.set(self._unrecorded)
                 await asyncio.sleep(RETRY_AFTER)
             else:
                 if self._away:
                     info(Event.LEDGER_BACK)
-                    BUFFERED.set(0)
                 self._away = False
                 return recorded
 

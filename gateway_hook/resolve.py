@@ -12,7 +12,7 @@ from wakequeue.errors import Unresolved
 from wakequeue.revision import Revision
 
 HOST: Final = re.compile(r"(?P<name>[^.]+)\.(?P<namespace>[^.]+)\.svc(?:\..+)?")
-PORT: Final = re.compile(r":\d{1,5}$")
+PORT: Final = re.compile(r":[0-9]{1,5}$")
 PRIVATE_SUFFIX: Final = re.compile(r"-priv(?:ate)?$")
 
 #: A private service whose Revision's name was too long: 23 characters of it, a digest, and the suffix (knative.dev/pkg
@@ -41,6 +41,8 @@ def resolve(namespace: bytes, service: bytes, patterns: Iterable[re.Pattern[str]
         raise Unresolved("invalid_utf8", repr(service[:70])) from error
     if not text:
         raise Unresolved("no_service")
+    if not (place + service.decode()).isascii():
+        raise Unresolved("invalid_name", repr(text[:70]))
     for pattern in patterns:
         if match := pattern.fullmatch(text):
             groups = match.groupdict()

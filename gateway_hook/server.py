@@ -51,28 +51,34 @@ async def _serve(settings: Settings) -> None:
     told_to_stop = _stop_signal()
     url = redis_url(settings)
     app = broker.make_app(url)
-    ledger = FrontLedger.connect(url, ring_again=settings.ring_again)
+    ledger = FrontLedger.connect(url, settings, broker.QUEUE)
     doorbell = Doorbell(lambda revisions: broker.ring(app, revisions))
     recorder = Recorder(ledger, doorbell.ring, settings, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
+    pinged = Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    serving = asyncio.Event()
+    admin = AdminServer(
+        settings.admin_address,
+        live=lambda: {"recorder": recorder.alive, "doorbell": doorbell.alive},
+        ready=lambda: {"grpc": serving.is_set(), "redis": _answers(pinged)},
+        registry=FRONT,
+    )
     adapter = mixer.Mixer(recorder, settings)
     server, alive = _server(adapter)
     _listen(server, settings)
     await server.start()
     for name in ("", mixer.SERVICE):
         await alive.set(name, health_pb2.HealthCheckResponse.SERVING)
-    pinged = Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-    admin = AdminServer(
-        settings.admin_address, live=lambda: {"process": True}, ready=lambda: {"redis": _answers(pinged)}, registry=FRONT
-    )
+    serving.set()
     info(Event.STARTED, role="hook", grpc=settings.grpc_address, admin_port=admin.port)
 
     await told_to_stop.wait()
     info(Event.DRAINING, role="hook")
     drained_at = time.monotonic() + settings.drain_within
+    serving.clear()
     await alive.enter_graceful_shutdown()
     await _until_quiet(adapter, settings.drain_within / 2)
-    await server.stop(settings.drain_within)
-    await recorder.close(max(drained_at - time.monotonic(), settings.answer_within))
+    await server.stop((drained_at - time.monotonic()) / 2)
+    await recorder.close(drained_at - time.monotonic())
     await asyncio.to_thread(doorbell.close, max(drained_at - time.monotonic(), settings.answer_within))
     await ledger.close()
     admin.close()

@@ -10,6 +10,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import make_wsgi_app
 from prometheus_client.registry import CollectorRegistry
 
+from wakequeue.errors import CannotStart
 from wakequeue.setting_types import Address
 from wakequeue.telemetry import Event, warning
 
@@ -51,7 +52,7 @@ class AdminServer:
         try:
             self._server = make_server(address.host, address.port, app, server, _QuietHandler)
         except OSError as error:
-            self._server = make_server(address.host, 0, app, server, _QuietHandler)
+            self._server = _on_any_port(address, app, server)
             warning(Event.ADMIN_PORT_TAKEN, wanted=address, serving=self.port, error=error.strerror)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="admin", daemon=True)
         self._thread.start()
@@ -66,6 +67,14 @@ class AdminServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def _on_any_port(address: Address, app: "WSGIApplication", server: type[_Server]) -> _Server:
+    try:
+        return make_server(address.host, 0, app, server, _QuietHandler)
+    except OSError as error:
+        msg = f"can't listen on {address} (WAKEQUEUE_ADMIN_ADDRESS): {error.strerror}"
+        raise CannotStart(msg) from error
 
 
 def _routes(live: Check, ready: Check, registry: CollectorRegistry) -> "WSGIApplication":

@@ -6,7 +6,7 @@ What another process reads is spelled here and nowhere else: the queue's name, t
 
 from collections.abc import Sequence
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from celery import Celery
 from celery.app.amqp import AMQP
@@ -55,6 +55,11 @@ def make_app(redis_url: str) -> Celery:
             "socket_keepalive": True,
             "socket_timeout": 5,
             "health_check_interval": 5,
+            # For publishing: give up, rather than keep a stopping worker or a doorbell waiting for an absent Redis.
+            "max_retries": 2,
+            "interval_start": 0,
+            "interval_step": 0.1,
+            "interval_max": 0.2,
         },
     )
     return app
@@ -63,7 +68,11 @@ def make_app(redis_url: str) -> Celery:
 def broker_url(redis_url: str) -> str:
     """The same Redis as kombu spells it, which differs from redis-py only for a socket."""
     url = urlsplit(redis_url)
-    return redis_url if url.scheme != "unix" else f"redis+socket://{url.path}?virtual_host=0"
+    if url.scheme != "unix":
+        return redis_url
+    database = dict(parse_qsl(url.query)).get("db", "0")
+    credentials = url.netloc.rpartition("@")[0]
+    return f"redis+socket://{credentials}{'@' * bool(credentials)}{url.path}?virtual_host={database}"
 
 
 def ring(app: Celery, revisions: Sequence[Revision], **options: Any) -> int:  # noqa: ANN401  Celery's own publishing options

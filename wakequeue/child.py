@@ -15,10 +15,14 @@ from wakequeue.errors import CannotStart
 RESTART_AFTER: Final = 0.25
 RESTART_AT_MOST: Final = 5.0
 
+#: The longest line that is printed whole.
+LONGEST_LINE: Final = 1 << 20
+
 #: A process that ran for this many seconds did not end early.
 STEADY_SECONDS: Final = 10.0
 
 PR_SET_PDEATHSIG: Final = 1
+LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 Say = Callable[[str, str], None]
 """Prints a line of a named process."""
@@ -86,6 +90,7 @@ class Child:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            limit=LONGEST_LINE,
             start_new_session=True,  # the terminal's Ctrl-C is for the supervisor, which stops its processes in order
             preexec_fn=_end_with_parent,
         )
@@ -105,7 +110,13 @@ class Child:
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
-        async for line in process.stdout:
+        while True:
+            try:
+                line = await process.stdout.readline()
+            except ValueError:  # it was longer, and is left out
+                continue
+            if not line:
+                return
             if text := line.decode(errors="replace").rstrip():
                 self._last_line = text
                 self._say(self.name, text)
@@ -117,5 +128,5 @@ def _how(code: int) -> str:
 
 def _end_with_parent() -> None:
     """On Linux, have the kernel end this process should its supervisor be killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from wakequeue.errors import CannotStart
 from wakequeue.settings import Settings
@@ -30,7 +31,7 @@ def socket_path(data_dir: str) -> Path:
 
 def redis_url(settings: Settings) -> str:
     """The URL of the Redis that is set, else of the embedded one."""
-    return settings.redis_url or f"unix://{socket_path(settings.data_dir)}"
+    return settings.redis_url or f"unix://{quote(str(socket_path(settings.data_dir)))}"
 
 
 def server_command(data_dir: str) -> list[str]:

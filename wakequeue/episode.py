@@ -9,6 +9,9 @@ corrected once before `report_every` is over: the Autoscaler sums what arrives w
 (knative.dev/serving pkg/autoscaler/aggregation/bucketing.go), and so a report within the same second carries only what the
 first one left out. *Awake*: only new calls are reported, with a concurrency too small to add to the scale.
 
+A caller waits for `patience` at most: when calls could not be reported for longer than that, because the Autoscaler was away,
+only the share that came in the last `patience` seconds still counts as concurrency. Every call counts as a request.
+
 Times are Unix seconds of Redis's clock. An Episode ends by being forgotten: the ledger lets it expire.
 """
 
@@ -27,6 +30,7 @@ class Rhythm:
     report_every: float
     correct_after: float
     awake_concurrency: float
+    patience: float
     original_style: bool = False
 
 
@@ -42,10 +46,11 @@ class Episode:
     concurrency: float = 0.0
 
     def phase(self, now: float, rhythm: Rhythm) -> Phase:
-        """Where in the rhythm the Revision is."""
-        if self.first_report is None:
+        """Where in the rhythm the Revision is: waking until its repeats are made, however late that is."""
+        if self.first_report is None or self.last_report is None:
             return "asleep"
-        return "waking" if now < self.first_report + rhythm.waking_for else "awake"
+        waking_until = self.first_report + rhythm.waking_for
+        return "waking" if now < waking_until or self.last_report + rhythm.report_every < waking_until else "awake"
 
     @property
     def correctable(self) -> bool:
@@ -66,36 +71,45 @@ class Step:
     """What to do now, and what holds once it is done.
 
     `report` is None where nothing is to be said. New calls may be reported from `ready_at` on; `repeat_at` is when to report
-    even without any, None for not at all.
+    even without any, None for not at all. `gone` of the waiting callers are thought to have given up.
     """
 
     phase: Phase
     report: Report | None
     episode: Episode
     ready_at: float
-    repeat_at: float | None
+    repeat_at: float | None = None
+    gone: int = 0
 
 
-def decide(episode: Episode, *, calls: int, waiting: int, now: float, rhythm: Rhythm) -> Step:
-    """The next step of a Revision with `calls` unreported calls, of which and of earlier ones `waiting` wait for it to wake."""
+def decide(episode: Episode, *, calls: int, waiting: int, waited: float, now: float, rhythm: Rhythm) -> Step:
+    """The next step of a Revision.
+
+    It has `calls` unreported calls, the oldest of them made `waited` seconds ago; `waiting` calls of this episode, reported or
+    not, found it not awake.
+    """
     phase = episode.phase(now, rhythm)
     if phase == "awake" and not calls:
-        return Step(phase, None, episode, _ready_at(episode, rhythm), None)
-    report = Report(_concurrency(phase, episode, calls, waiting, now, rhythm), calls)
+        return rest(episode, rhythm)
+    gone = waiting - math.ceil(waiting * min(1.0, rhythm.patience / waited)) if waited > 0 else 0
+    report = Report(_concurrency(phase, episode, waiting - gone, now, rhythm), calls)
     if rhythm.original_style:
         report = Report(1.0, 1)
     first = now if episode.first_report is None else episode.first_report
     after = Episode(first, now, report.concurrency)
     repeat_at = now + rhythm.report_every
     repeats = after.phase(repeat_at, rhythm) == "waking"
-    return Step(phase, report, after, _ready_at(after, rhythm), repeat_at if repeats else None)
+    return Step(phase, report, after, _ready_at(after, rhythm), repeat_at if repeats else None, gone)
 
 
-def _concurrency(phase: Phase, episode: Episode, calls: int, waiting: int, now: float, rhythm: Rhythm) -> float:
+def rest(episode: Episode, rhythm: Rhythm) -> Step:
+    """The step of a Revision of which there is nothing to say."""
+    return Step("awake", None, episode, _ready_at(episode, rhythm))
+
+
+def _concurrency(phase: Phase, episode: Episode, waiting: int, now: float, rhythm: Rhythm) -> float:
     if phase == "awake":
         return rhythm.awake_concurrency
-    if phase == "asleep":
-        return float(max(calls, 1))
     same_second = episode.last_report is not None and math.floor(episode.last_report) == math.floor(now)
     return max(waiting - (episode.concurrency if same_second else 0.0), rhythm.awake_concurrency)
 

@@ -3,12 +3,16 @@
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
+from http.client import HTTPException
 
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 SECONDS = 2.0
+
+#: Whatever proxy the environment names is not for this machine's own ports.
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class MergedMetrics(Collector):
@@ -32,9 +36,9 @@ class MergedMetrics(Collector):
 def fetch(port: int, path: str) -> tuple[int, str]:
     """GET a path of a process's admin port: its status, 0 where nothing answers, and its text."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=SECONDS) as answer:
+        with _DIRECTLY.open(f"http://127.0.0.1:{port}{path}", timeout=SECONDS) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
-    except OSError:
+    except (OSError, HTTPException):
         return 0, ""

@@ -8,22 +8,29 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+from redis.connection import parse_url
+
+DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+#: The ledger's unit, and a year.
+SHORTEST: Final = 0.001
+LONGEST: Final = 8784 * 3600.0
 
 
 class Seconds(float):
     """A length of time, written `500ms`, `2s`, `5m` or `1h`."""
 
-    allowed = "a duration above zero such as 500ms, 2s or 5m"
+    allowed = "a duration from 1ms to 8784h, such as 500ms, 2s or 5m"
 
     @classmethod
     def parse(cls, text: object) -> "Seconds":
         """Read a duration. Raises ValueError for any other text, a bare number included: it has no unit."""
         match = DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
-        if not match or not float(match[1]):
+        seconds = float(match[1]) * SECONDS[match[2]] if match else 0.0
+        if not SHORTEST <= seconds <= LONGEST:
             raise ValueError(text)
-        return cls(float(match[1]) * SECONDS[match[2]])
+        return cls(seconds)
 
 
 class Address(str):
@@ -35,7 +42,7 @@ class Address(str):
     @classmethod
     def parse(cls, text: object) -> "Address":
         """Read an address. Raises ValueError where host or port is missing."""
-        if not isinstance(text, str) or not (parts := urlsplit(f"//{text}")).hostname or parts.port is None or parts.path:
+        if not isinstance(text, str) or not (match := ADDRESS.fullmatch(text)) or int(match[2]) >= 1 << 16:
             raise ValueError(text)
         return cls(text)
 
@@ -61,10 +68,14 @@ class RedisUrl(str):
         """Read a URL. Raises ValueError for a scheme that Celery and redis-py don't share, or a malformed port or database."""
         if not isinstance(text, str):
             raise ValueError(text)  # noqa: TRY004  every parse raises ValueError, which becomes the SettingsError
-        url = urlsplit(text)
-        tcp = url.scheme in {"redis", "rediss"} and url.hostname and (url.port or 6379) and re.fullmatch(r"(/\d*)?", url.path)
-        if text and not tcp and not (url.scheme == "unix" and url.path.strip("/")):
-            raise ValueError(text)
+        if text:
+            url = urlsplit(text)
+            database = parse_url(text).get("db", 0)  # type: ignore[no-untyped-call]
+            path = url.path if url.scheme == "unix" else url.path.strip("/") or "0"
+            if not (text.startswith(f"{url.scheme}://") and database in range(1 << 16)):
+                raise ValueError(text)
+            if not (path.strip("/") if url.scheme == "unix" else url.hostname and path.isdecimal() and path.isascii()):
+                raise ValueError(text)
         return cls(text)
 
 
@@ -80,7 +91,9 @@ class Endpoint(str):
         if not isinstance(text, str):
             raise ValueError(text)  # noqa: TRY004  as above
         url = urlsplit(text if not text or "://" in text else f"ws://{text}")
-        if text and (url.scheme not in {"ws", "wss"} or not url.hostname or url.port == 0):
+        (url.hostname or "").encode("idna")
+        plain = text.isprintable() and " " not in text and not url.fragment
+        if text and (url.scheme not in {"ws", "wss"} or not url.hostname or url.port == 0 or not plain):
             raise ValueError(text)
         return cls(url.geturl())
 
@@ -95,13 +108,22 @@ class ServicePatterns(tuple[re.Pattern[str], ...]):
     def parse(cls, value: object) -> "ServicePatterns":
         """Compile one pattern, or a list: in the environment, a JSON list. Raises ValueError where one has no group `name`."""
         if isinstance(value, str):
-            value = json.loads(value) if value.lstrip().startswith('["') else [value]
+            value = _list(value)
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise ValueError(value)
         try:
             patterns = cls(re.compile(one) for one in value)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(value) from error
         if not all("name" in pattern.groupindex for pattern in patterns):
             raise ValueError(value)
         return patterns
+
+
+def _list(text: str) -> object:
+    """A JSON list of patterns, or the one pattern that the text is: both may begin with a bracket."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    return value if isinstance(value, list) else [text]

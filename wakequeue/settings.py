@@ -86,6 +86,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     correct_after: Seconds = Seconds(0.2)
     #: The concurrency reported for an awake Revision: wakes it should it be at zero, weighs nothing otherwise.
     awake_concurrency: Annotated[float, Meta(gt=0, le=1)] = 0.001
+    #: How long a caller is thought to wait for its application, when a report comes late.
+    patience: Seconds = Seconds(15)
     #: `activator` reports as Knative's activator does; `original`, as the adapter of 2019, says concurrency 1 and one request.
     report_style: Literal["activator", "original"] = "activator"
 
@@ -101,9 +103,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reconnect_at_most: Seconds = Seconds(1)
     #: A wake-up whose last call is older is buried as expired.
     max_age: Seconds = Seconds(300)
+    #: How many dead letters are kept; the oldest beyond it are dropped and counted.
+    keep_dead_letters: Count = 10_000
     #: A doorbell that nobody answered is rung again after this long.
     ring_again: Seconds = Seconds(3)
-    #: No doorbell is rung by the sweep while the queue holds more tasks than this.
+    #: No doorbell is rung while the queue holds this many tasks: the sweep rings later, and for many Revisions at once.
     ring_below: Count = 200
     #: How often a worker looks for what is due.
     sweep_every: Seconds = Seconds(0.1)
@@ -116,6 +120,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             report_every=self.report_every,
             correct_after=self.correct_after,
             awake_concurrency=self.awake_concurrency,
+            patience=self.patience,
             original_style=self.report_style == "original",
         )
 
@@ -125,6 +130,9 @@ SHORTER: Final = (
     ("awake_cache", "idle_after"),
     ("report_every", "idle_after"),
     ("correct_after", "report_every"),
+    ("correct_after", "waking_for"),
+    ("retry_after", "retry_at_most"),
+    ("reconnect_after", "reconnect_at_most"),
     ("confirm_within", "lease_for"),
     ("linger", "answer_within"),
 )
@@ -141,6 +149,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             shown, value = raw.get(short, raw.get(long, (short, "")))
             msg = f"{shown} = {value!r}: {short} must be shorter than {long} ({getattr(settings, long):g}s)"
             raise SettingsError(msg)
+    if settings.report_every < 1:
+        shown, value = raw["report_every"]
+        msg = f"{shown} = {value!r}: allowed is a duration from 1s up, for the Autoscaler adds up what one second brings"
+        raise SettingsError(msg)
     return settings
 
 
@@ -171,7 +183,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
 
 def _known(shown: str, value: object, name: str) -> None:
     if name not in Settings.__struct_fields__:
-        msg = f"{shown} = {value!r}: no such setting; allowed are {', '.join(Settings.__struct_fields__)}"
+        msg = f"{_printable(shown)} = {_shown(name, value)!r}: no such setting; allowed are {', '.join(Settings.__struct_fields__)}"
         raise SettingsError(msg)
 
 
@@ -204,8 +216,14 @@ def _allowed(kind: Any) -> str:  # noqa: ANN401  a type, as it is annotated
     raise AssertionError(kind)
 
 
+def _printable(name: str) -> str:
+    return repr(name)[1:-1]
+
+
 def _shown(name: str, value: object) -> object:
-    """The value as an error may show it: a Redis URL without its credentials."""
-    if name != "redis_url" or not isinstance(value, str):
-        return value
-    return re.sub(r"//[^@/]*@", "//***@", value)
+    """The value as an error may show it: nothing of what may be a secret."""
+    if re.search("password|secret|token|credential|key", name):
+        return "***"
+    if "redis" in name or "url" in name:
+        return re.sub(r"(?s).*@", "***@", re.sub(r"(?s)\?.*", "?***", str(value)))
+    return value

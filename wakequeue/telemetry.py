@@ -34,7 +34,7 @@ CALLS = Counter("wakequeue_calls", "Calls from gateways, by what became of them.
 UNRESOLVED = Counter("wakequeue_unresolved", "Calls that named no Revision, by reason.", ["reason"], registry=FRONT)
 RECORDED = Counter("wakequeue_recorded", "Calls that this front made durable in the ledger.", registry=FRONT)
 DROPPED = Counter("wakequeue_dropped", "Calls that could not be held until Redis came back.", registry=FRONT)
-BUFFERED = Gauge("wakequeue_buffered_revisions", "Revisions whose calls this front holds and has not yet recorded.", registry=FRONT)
+BUFFERED = Gauge("wakequeue_buffered_calls", "Calls that this front holds and has not yet recorded.", registry=FRONT)
 
 # The worker
 REPORTS = Counter(

@@ -7,6 +7,7 @@ of its own. The admin address serves the metrics of front and worker together, w
 import asyncio
 import contextlib
 import fcntl
+import random
 import signal
 import socket
 import sys
@@ -33,6 +34,7 @@ from wakequeue.status import table
 
 START_SECONDS: Final = 30.0
 OK: Final = 200
+PORTS: Final = (20_000, 32_000)
 COLOURS: Final = {"redis": "red", "autoscaler": "magenta", "hook": "cyan", "worker": "green", "flower": "yellow", "up": "bold"}
 
 
@@ -78,11 +80,12 @@ class Up:
             self.say("up", "stopped")
 
     def say(self, name: str, line: str) -> None:
-        """Print a line of one of the processes."""
-        if self._console.is_terminal:
-            self._console.print(Text.assemble((f"{name:>10} ", COLOURS[name]), line), soft_wrap=True)
-        else:
-            click.echo(f"{name} | {line}")
+        """Print a line of one of the processes, as long as there is anyone to read it."""
+        with contextlib.suppress(OSError):
+            if self._console.is_terminal:
+                self._console.print(Text.assemble((f"{name:>10} ", COLOURS[name]), line), soft_wrap=True)
+            else:
+                click.echo(f"{name} | {line}")
 
     async def _stopped_before(self, starting: "asyncio.Future[list[None]]") -> bool:
         """Wait for a start, or for being told to stop; says whether it was the latter."""
@@ -110,7 +113,7 @@ class Up:
             yield [self._child("autoscaler", _wakequeue("autoscaler", "--address", address), ready=_listens(address))]
         yield [
             self._child("worker", _wakequeue("worker"), ready=self._says("worker", "/readyz", "consumer: ok")),
-            self._child("hook", _wakequeue("hook"), ready=self._says("hook", "/livez", "process: ok")),
+            self._child("hook", _wakequeue("hook"), ready=self._says("hook", "/readyz", "grpc: ok")),
         ]
         yield [self._child("flower", _wakequeue("flower"), ready=_listens(settings.flower_address))]
 
@@ -199,7 +202,8 @@ def _listens(address: Address) -> Callable[[], bool]:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nothing listens on, from below those that systems give to outgoing connections."""
+    while True:
+        port = random.randrange(*PORTS)  # noqa: S311  no secret
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

@@ -33,7 +33,7 @@ class Worker:
         self.autoscaler = AutoscalerConnection(settings.autoscaler_endpoint, settings, joins=codec.joins)
         self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings)
         self.sweep = Sweep(self.ledger, functools.partial(broker.ring, app), settings)
-        self.admin = AdminServer(settings.admin_address, live=lambda: {"process": True}, ready=self._ready, registry=WORKER)
+        self.admin = AdminServer(settings.admin_address, live=self._live, ready=self._ready, registry=WORKER)
         self.consumes = False
 
     def close(self) -> None:
@@ -43,14 +43,17 @@ class Worker:
         self.admin.close()
         self.ledger.client.close()
 
+    def _live(self) -> dict[str, bool]:
+        return {"sender": self.autoscaler.alive, "sweep": self.sweep.alive}
+
     def _ready(self) -> dict[str, bool]:
         return {"redis": self.ledger.ping(), "autoscaler": self.autoscaler.connected, "consumer": self.consumes}
 
 
-def _refuse(reason: object) -> NoReturn:
+def _refuse(reason: object, *, code: int = 2) -> NoReturn:
     """End a process that Celery's own command line runs, as `wakequeue.cli` ends ours."""
     print(f"wakequeue: {reason}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)
 
 
 try:
@@ -76,7 +79,10 @@ def _begin(**_signal: object) -> None:
     if not settings.autoscaler_endpoint:
         _refuse("WAKEQUEUE_AUTOSCALER_ENDPOINT is not set: it says where reports go (`wakequeue up` brings a stand-in)")
     configure_logging()
-    _worker = Worker(app, settings)
+    try:
+        _worker = Worker(app, settings)
+    except Exception as error:  # noqa: BLE001  Celery would swallow it, and run on with nothing to deliver with
+        _refuse(error, code=1)
 
 
 @signals.worker_ready.connect

@@ -11,7 +11,7 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final, Protocol, cast
@@ -31,6 +31,9 @@ HANDSHAKE_SECONDS: Final = 3.0
 #: How often an idle connection is pinged, and how long its pong may take: a dead one is noticed within 8 s.
 PING_EVERY: Final = 3.0
 PONG_WITHIN: Final = 5.0
+
+#: How long frames wait for a connection that is being made: most are made again at once.
+CONNECT_GRACE: Final = 0.5
 
 #: Knative's server echoes a close frame and leaves the TCP connection open: don't wait for it.
 CLOSE_SECONDS: Final = 0.1
@@ -71,6 +74,11 @@ class AutoscalerConnection:
         self._thread.start()
 
     @property
+    def alive(self) -> bool:
+        """Whether the thread runs; a defect alone can end it before `close`."""
+        return self._thread.is_alive()
+
+    @property
     def connected(self) -> bool:
         """Whether the connection is open."""
         return self._connected
@@ -78,22 +86,41 @@ class AutoscalerConnection:
     def send(self, frames: Sequence[Frame]) -> None:
         """Send frames, and return once they are confirmed.
 
-        Raises AutoscalerUnavailable where the connection broke under them, or nothing confirmed them in `confirm_within`.
+        Raises AutoscalerUnavailable where there is no connection within a moment, it broke under them, or nothing confirmed
+        them in `confirm_within`.
         """
         parcel = _Parcel(frames)
-        self._loop.call_soon_threadsafe(self._accept, parcel)
-        try:
-            parcel.confirmed.result(self._settings.confirm_within)
-        except TimeoutError as error:
-            self._loop.call_soon_threadsafe(self._waiting.pop, parcel, None)
-            if parcel.confirmed.cancel():
-                raise AutoscalerUnavailable("no pong in time" if self._connected else "not connected") from error
-            parcel.confirmed.result()
+        self._soon(self._accept, parcel)
+        if not self._connected and not self._confirmed(parcel, CONNECT_GRACE) and not self._connected:
+            self._give_up(parcel, "not connected")
+        elif not self._confirmed(parcel, self._settings.confirm_within):
+            self._give_up(parcel, "no pong in time")
 
     def close(self) -> None:
         """Close the connection and end the thread."""
         self._loop.call_soon_threadsafe(self._staying.cancel)
         self._thread.join()
+
+    @staticmethod
+    def _confirmed(parcel: _Parcel, within: float) -> bool:
+        try:
+            parcel.confirmed.result(within)
+        except TimeoutError:
+            return False
+        return True
+
+    def _give_up(self, parcel: _Parcel, why: str) -> None:
+        """Take frames back, unless they are confirmed at this very moment."""
+        self._soon(self._waiting.pop, parcel, None)
+        if parcel.confirmed.cancel():
+            raise AutoscalerUnavailable(why)
+        parcel.confirmed.result()
+
+    def _soon(self, call: Callable[..., object], *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError as error:
+            raise AutoscalerUnavailable("closed") from error
 
     def _accept(self, parcel: _Parcel) -> None:
         self._waiting[parcel] = None
@@ -152,13 +179,15 @@ class AutoscalerConnection:
 
     async def _send(self, websocket: ClientConnection, parcels: list[_Parcel]) -> None:
         try:
-            for frame in self._frames(parcels):
-                await websocket.send(frame)
-                FRAMES.inc()
-            written_at = time.perf_counter()
             async with asyncio.timeout(self._settings.confirm_within):
+                for frame in self._frames(parcels):
+                    await websocket.send(frame)
+                    FRAMES.inc()
+                written_at = time.perf_counter()
                 await (await websocket.ping())
         except (OSError, TimeoutError, WebSocketException) as error:
+            # A peer that has stopped reading would keep a closing handshake waiting too.
+            websocket.transport.abort()
             for parcel in parcels:
                 if parcel.confirmed.set_running_or_notify_cancel():
                     parcel.confirmed.set_exception(AutoscalerUnavailable(_cause(error)))

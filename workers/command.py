@@ -1,10 +1,13 @@
 """`wakequeue worker` and `wakequeue flower`: Celery's own commands, with the options that suit wakequeue."""
 
 import os
+import socket
 import warnings
 
 import click
 from celery.exceptions import SecurityWarning
+
+from wakequeue.errors import CannotStart
 
 #: After how long Flower forgets a worker that has gone: each start of one is a new name.
 FORGET_WORKER_SECONDS = 60
@@ -27,5 +30,10 @@ def flower() -> None:
     from workers.app import app, settings  # noqa: PLC0415  as above
 
     address = settings.flower_address
+    try:
+        socket.create_server((address.host, address.port)).close()
+    except OSError as error:
+        msg = f"can't listen on {address} (WAKEQUEUE_FLOWER_ADDRESS): {error.strerror}"
+        raise CannotStart(msg) from error
     place = [f"--address={address.host}", f"--port={address.port}"]
     app.start(["flower", *place, "--logging=warning", f"--purge-offline-workers={FORGET_WORKER_SECONDS}"])

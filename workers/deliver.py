@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from wakequeue.codecs import Codec, Frame
-from wakequeue.episode import Step, decide
+from wakequeue.episode import Step, decide, rest
 from wakequeue.errors import AutoscalerUnavailable, Expired, Permanent, Unencodable
 from wakequeue.ledger import Lease, Settled, WorkerLedger
 from wakequeue.revision import Revision
@@ -73,10 +73,13 @@ class Deliverer:
         return planned, doomed
 
     def _compose(self, lease: Lease) -> _Planned:
-        now = lease.taken_at
-        if lease.calls and now - lease.last_call > self._settings.max_age:
-            raise Expired
-        step = decide(lease.episode, calls=lease.calls, waiting=lease.waiting, now=now, rhythm=self._settings.rhythm)
+        now, rhythm = lease.taken_at, self._settings.rhythm
+        waited = now - lease.first_call if lease.calls else 0.0
+        step = decide(lease.episode, calls=lease.calls, waiting=lease.waiting, waited=waited, now=now, rhythm=rhythm)
+        if now - lease.last_call > self._settings.max_age:
+            if lease.calls:
+                raise Expired
+            step = rest(lease.episode, rhythm)
         if step.report is None:
             return _Planned(lease, step, None)
         message = StatMessage(lease.revision, self._settings.pod_name, step.report.concurrency, step.report.requests)
@@ -88,7 +91,7 @@ class Deliverer:
     def _settle(self, planned: list[_Planned]) -> int:
         if not planned:
             return 0
-        settled = [Settled(one.lease, one.step.episode, one.step.ready_at, one.step.repeat_at) for one in planned]
+        settled = [Settled(one.lease, one.step.episode, one.step.ready_at, one.step.repeat_at, one.step.gone) for one in planned]
         lost = self._ledger.settle(settled, self._settings.idle_after)
         for one in planned:
             if one.step.report is not None:
@@ -102,7 +105,7 @@ class Deliverer:
         warning(Event.RELEASED, revisions=len(leases), first=leases[0].revision, because=error)
 
     def _bury(self, leases: list[Lease], reason: str) -> int:
-        lost = self._ledger.bury(leases, reason, self._settings.idle_after)
+        lost = self._ledger.bury(leases, reason, self._settings.idle_after, keep=self._settings.keep_dead_letters)
         buried = len(leases) - _count_lost(lost)
         BURIED.labels(reason).inc(buried)
         warning(Event.BURIED, revisions=buried, first=leases[0].revision, reason=reason)

@@ -16,6 +16,8 @@ from support.frames import Stat, read_json, read_protobuf
 from support.processes import free_port
 from support.stat_server import StatServer
 from support.waiting import wait_until
+from websockets.exceptions import ConnectionClosedError, InvalidHandshake
+from websockets.frames import Close
 
 from wakequeue.codecs import Frame
 from wakequeue.codecs.jsontext import JsonCodec
@@ -25,7 +27,7 @@ from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.stat import StatMessage
 from wakequeue.telemetry import WORKER
-from workers.autoscaler import AutoscalerConnection
+from workers.autoscaler import AutoscalerConnection, _cause
 
 Codec = ProtobufCodec | JsonCodec
 Connect = Callable[..., AutoscalerConnection]
@@ -269,6 +271,7 @@ def test_no_pong(stat_server: StatServer, connect: Connect) -> None:
             with pytest.raises(AutoscalerUnavailable):
                 autoscaler.send([frame("b")])
             assert time.monotonic() - began < 1
+        wait_until(lambda: not autoscaler.connected, within=2, what="giving the connection up")
     wait_until(lambda: sends(autoscaler, "c"))
     stat_server.wait_for("shop/c")
 
@@ -298,6 +301,23 @@ def test_an_endpoint_that_speaks_no_websocket_is_tried_again(connect: Connect) -
         connect(f"ws://127.0.0.1:{server.server_port}")
         wait_until(lambda: metric("wakequeue_reconnects_total", cause="handshake") >= before + 3)
         server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ConnectionClosedError(Close(1012, ""), None), "restart_1012"),
+        (ConnectionClosedError(Close(1001, ""), None), "closed"),
+        (ConnectionClosedError(None, None), "closed"),
+        (InvalidHandshake(), "handshake"),
+        (TimeoutError(), "timeout"),
+        (ConnectionRefusedError(), "refused"),
+        (OSError(), "network"),
+    ],
+)
+def test_causes_are_few(error: Exception, cause: str) -> None:
+    """What ended a connection is one of six words, fit for a label."""
+    assert _cause(error) == cause
 
 
 def test_sends_that_failed_leave_nothing(stat_server: StatServer, connect: Connect) -> None:
@@ -379,3 +399,22 @@ class Silent(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the signature of the base class
         """Say nothing."""
+
+
+def test_a_peer_that_reads_nothing(stat_server: StatServer, connect: Connect) -> None:
+    """A peer that stops reading under a large frame is given up, and its connection with it."""
+    autoscaler = connect(stat_server.url, confirm_within=0.2)
+    wait_until(lambda: autoscaler.connected)
+    with stalled(stat_server):
+        with pytest.raises(AutoscalerUnavailable):
+            autoscaler.send([frame("a") * 500_000])
+        wait_until(lambda: not autoscaler.connected, 5)
+
+
+def test_a_closed_connection_is_unavailable(stat_server: StatServer) -> None:
+    """Whoever sends after close, as a task may while its worker stops, is told as if the Autoscaler were away."""
+    autoscaler = connection(stat_server.url)
+    autoscaler.close()
+    assert not autoscaler.alive
+    with pytest.raises(AutoscalerUnavailable):
+        autoscaler.send([frame("a")])

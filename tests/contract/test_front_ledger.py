@@ -12,8 +12,9 @@ from support.redis_server import RedisServer
 from wakequeue.broker import QUEUE
 from wakequeue.episode import Episode
 from wakequeue.errors import LedgerUnavailable
-from wakequeue.ledger import Entry, FrontLedger, Recorded, Settled, WorkerLedger
+from wakequeue.ledger import Commit, Entry, FrontLedger, Recorded, Settled, WorkerLedger
 from wakequeue.revision import Revision
+from wakequeue.settings import Settings
 
 A, B, C = (Revision("shop", name) for name in "abc")
 
@@ -23,10 +24,15 @@ def entry(revision: Revision, calls: int = 1, *, awake: bool = False) -> Entry:
     return Entry(revision, calls, awake, 0.0, 0.0)
 
 
+def age(reply: Recorded) -> float | None:
+    """How long ago the first report was, in seconds."""
+    return None if reply.episode.first_report is None else reply.at - reply.episode.first_report
+
+
 class Subject(Protocol):
     """A ledger under test, and what a test does to it."""
 
-    def record(self, commit: str, entries: Sequence[Entry]) -> list[Recorded]:
+    def record(self, commit: Commit, entries: Sequence[Entry]) -> list[Recorded]:
         """The verb."""
         ...
 
@@ -54,7 +60,7 @@ class Fake:
         self._ledger = FakeLedger()
         self.report = self._ledger.report
 
-    def record(self, commit: str, entries: Sequence[Entry]) -> list[Recorded]:
+    def record(self, commit: Commit, entries: Sequence[Entry]) -> list[Recorded]:
         """The verb."""
         return asyncio.run(self._ledger.record(commit, entries))
 
@@ -76,12 +82,12 @@ class Real:
 
     def __init__(self, server: RedisServer, timeout: float = 2.0) -> None:
         self._runner = asyncio.Runner()
-        self._front = FrontLedger.connect(server.url, ring_again=3.0, timeout=timeout)
+        self._front = FrontLedger.connect(server.url, Settings(), QUEUE, timeout=timeout)
         self._worker = WorkerLedger(server.client)
         server.client.config_set("appendfsync", "always")  # what is killed has forgotten nothing
         self.go_away, self.come_back = server.kill, server.start
 
-    def record(self, commit: str, entries: Sequence[Entry]) -> list[Recorded]:
+    def record(self, commit: Commit, entries: Sequence[Entry]) -> list[Recorded]:
         """The verb."""
         return self._runner.run(self._front.record(commit, entries))
 
@@ -117,61 +123,60 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 
 def test_the_replies_are_in_the_order_of_the_entries(subject: Subject) -> None:
     """Each entry has one reply, at its place."""
-    subject.record("1", [entry(B)])
+    subject.record(Commit("front", 1), [entry(B)])
     subject.report(B, ago=4.0)
-    subject.record("2", [entry(C)])
-    a, b, c = subject.record("3", [entry(A), entry(B), entry(C)])
+    subject.record(Commit("front", 2), [entry(C)])
+    a, b, c = subject.record(Commit("front", 3), [entry(A), entry(B), entry(C)])
     assert (a.ring, b.ring, c.ring) == (True, True, False)
-    assert a.first_report_age is None
-    assert b.first_report_age == pytest.approx(4.0, abs=1.0)
-    assert c.first_report_age is None
+    assert age(a) is None
+    assert age(b) == pytest.approx(4.0, abs=1.0)
+    assert age(c) is None
 
 
 def test_a_commit_that_is_sent_again_changes_nothing(subject: Subject) -> None:
-    """The same commit counts once and rings once, however often it is sent."""
-    (first,) = subject.record("1", [entry(A, 3)])
-    again = [subject.record("1", [entry(A, 3)]) for _ in range(3)]
-    assert first == Recorded(ring=True, first_report_age=None)
-    assert again == [[Recorded(ring=False, first_report_age=None)]] * 3
+    """The same commit counts once, however often it is sent, and has its doorbell rung again while nobody answered it."""
+    (first,) = subject.record(Commit("front", 1), [entry(A, 3)])
+    again = [subject.record(Commit("front", 1), [entry(A, 3)]) for _ in range(3)]
+    assert (first.ring, first.episode) == (True, Episode())
+    assert [reply.ring for (reply,) in again] == [True] * 3
     assert subject.calls() == 3
 
 
 def test_a_doorbell_is_one_commits_to_ring(subject: Subject) -> None:
     """Of several commits before a report, the first alone is to ring; after the report the next one is."""
-    rings = [subject.record(str(number), [entry(A)])[0].ring for number in range(3)]
+    rings = [subject.record(Commit("front", number + 1), [entry(A)])[0].ring for number in range(3)]
     subject.report(A)
-    rings += [subject.record(str(number), [entry(A)])[0].ring for number in range(3, 5)]
+    rings += [subject.record(Commit("front", number + 1), [entry(A)])[0].ring for number in range(3, 5)]
     assert rings == [True, False, False, True, False]
 
 
 def test_an_awake_revision_that_was_forgotten_goes_on_being_awake(subject: Subject) -> None:
     """Calls that found a Revision awake don't make one that fell asleep by the ledger look as if it had never been reported."""
-    (reply,) = subject.record("1", [entry(A, awake=True)])
+    (reply,) = subject.record(Commit("front", 1), [entry(A, awake=True)])
     assert reply.ring
-    assert reply.first_report_age is not None
-    assert reply.first_report_age > 1e6
+    assert (age(reply) or 0) > 1e6
 
 
 def test_an_absent_ledger_is_unavailable(subject: Subject) -> None:
     """While it is away every commit raises LedgerUnavailable, and none is counted; once it is back the same commit counts once."""
-    subject.record("1", [entry(A)])
+    subject.record(Commit("front", 1), [entry(A)])
     subject.go_away()
     for _ in range(2):
         with pytest.raises(LedgerUnavailable):
-            subject.record("2", [entry(A, 2)])
+            subject.record(Commit("front", 2), [entry(A, 2)])
     subject.come_back()
-    subject.record("2", [entry(A, 2)])
+    subject.record(Commit("front", 2), [entry(A, 2)])
     assert subject.calls() == 3
 
 
 def test_a_commit_that_redis_recorded_before_it_died_counts_once(real: Real) -> None:
     """A commit whose answer was lost with Redis is still known when Redis is back."""
-    real.record("1", [entry(A, 2)])
+    real.record(Commit("front", 1), [entry(A, 2)])
     real.go_away()
     with pytest.raises(LedgerUnavailable):
-        real.record("1", [entry(A, 2)])
+        real.record(Commit("front", 1), [entry(A, 2)])
     real.come_back()
-    assert real.record("1", [entry(A, 2)]) == [Recorded(ring=False, first_report_age=None)]
+    assert [reply.ring for reply in real.record(Commit("front", 1), [entry(A, 2)])] == [True]
     assert real.calls() == 2
 
 
@@ -179,15 +184,15 @@ def test_a_stalled_redis_is_given_up_in_time(redis_server: RedisServer) -> None:
     """A Redis that keeps the connection and answers nothing is unavailable after the timeout; what it then does counts once."""
     real = Real(redis_server, timeout=0.2)
     try:
-        real.record("1", [entry(A)])
+        real.record(Commit("front", 1), [entry(A)])
         redis_server.pause()
         began = time.monotonic()
         for _ in range(2):
             with pytest.raises(LedgerUnavailable):
-                real.record("2", [entry(A, 2)])
+                real.record(Commit("front", 2), [entry(A, 2)])
         assert time.monotonic() - began < 2
         redis_server.resume()
-        real.record("2", [entry(A, 2)])
+        real.record(Commit("front", 2), [entry(A, 2)])
         assert real.calls() == 3
     finally:
         redis_server.resume()

@@ -93,6 +93,22 @@ def test_a_port_in_use() -> None:
             hook.wait_for_line("started")
 
 
+@pytest.mark.parametrize("role", ["hook", "worker", "flower"])
+def test_an_address_that_is_not_here(role: str, redis_server: RedisServer, stat_server: StatServer) -> None:
+    """A process that can't serve its port ends with exit code 1 and one line that names the setting, without a traceback."""
+    name = "WAKEQUEUE_FLOWER_ADDRESS" if role == "flower" else "WAKEQUEUE_ADMIN_ADDRESS"
+    elsewhere = {
+        "WAKEQUEUE_GRPC_ADDRESS": f"127.0.0.1:{free_port()}",
+        "WAKEQUEUE_REDIS_URL": redis_server.url,
+        "WAKEQUEUE_AUTOSCALER_ENDPOINT": stat_server.url,
+        name: "192.0.2.1:6101",
+    }
+    with Process([WAKEQUEUE, role], elsewhere) as process:
+        assert process.wait() == 1
+        assert name in process.lines[-1]
+        assert "Traceback" not in process.output
+
+
 def test_the_original_adapters_names(redis_server: RedisServer, stat_server: StatServer) -> None:
     """AUTOSCALER_ENDPOINT, POD_NAME and REDIS_URL, the names of the adapter of 2019, work as they are."""
     with Installation("", "") as started:

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from wakequeue.codecs import Frame
+from wakequeue.episode import Episode
 from wakequeue.errors import AutoscalerUnavailable, LedgerUnavailable
-from wakequeue.ledger import Entry, Recorded
+from wakequeue.ledger import Commit, Entry, Recorded
 from wakequeue.revision import Revision
 
 
@@ -31,15 +32,15 @@ class FakeLedger:
     def __init__(self) -> None:
         self.away = False
         self.answers_to_lose = 0
-        self.attempts: list[tuple[str, list[Entry]]] = []
-        self.commits: dict[str, list[Entry]] = {}
+        self.attempts: list[tuple[Commit, list[Entry]]] = []
+        self.commits: dict[Commit, list[Entry]] = {}
         self.first_reports: dict[Revision, float] = {}
         self._pending: set[Revision] = set()
         self._news = asyncio.Event()
         self._answering = asyncio.Event()
         self._answering.set()
 
-    async def record(self, commit: str, entries: Sequence[Entry]) -> list[Recorded]:
+    async def record(self, commit: Commit, entries: Sequence[Entry]) -> list[Recorded]:
         """Record a commit once, or raise LedgerUnavailable; see `FrontLedger.record`."""
         self.attempts.append((commit, list(entries)))
         self._news.set()
@@ -49,7 +50,7 @@ class FakeLedger:
             raise LedgerUnavailable("away")
         fresh = commit not in self.commits
         self.commits.setdefault(commit, list(entries))
-        replies = [Recorded(fresh and self._rings(entry), self._first_report_age(entry)) for entry in entries]
+        replies = [self._reply(entry, fresh=fresh) for entry in entries]
         if self.answers_to_lose:
             self.answers_to_lose -= 1
             raise LedgerUnavailable("the answer was lost")
@@ -83,13 +84,11 @@ class FakeLedger:
                 self._news.clear()
                 await self._news.wait()
 
-    def _rings(self, entry: Entry) -> bool:
+    def _reply(self, entry: Entry, *, fresh: bool) -> Recorded:
         if entry.awake:
             self.first_reports.setdefault(entry.revision, 0.0)
-        rings = entry.revision not in self._pending
+        rings = fresh != (entry.revision in self._pending)
         self._pending.add(entry.revision)
-        return rings
-
-    def _first_report_age(self, entry: Entry) -> float | None:
         first_report = self.first_reports.get(entry.revision)
-        return None if first_report is None else time.time() - first_report
+        last_report = None if first_report is None else time.time()
+        return Recorded(rings, Episode(first_report, last_report), time.time())

@@ -1,6 +1,8 @@
 """Processes that a test owns: started with an environment of their own, read line by line, ended with the test."""
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,10 +19,11 @@ BIN = Path(sys.executable).parent
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nothing listens on, from below those that systems give to outgoing connections."""
+    while True:
+        port = random.randrange(10_000, 20_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def clean_environment() -> dict[str, str]:

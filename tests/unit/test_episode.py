@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from wakequeue.episode import Episode, Phase, Report, Rhythm, Step, decide
 
 #: The default settings.
-RHYTHM: Final = Rhythm(waking_for=3.0, report_every=1.0, correct_after=0.2, awake_concurrency=0.001)
+RHYTHM: Final = Rhythm(waking_for=3.0, report_every=1.0, correct_after=0.2, awake_concurrency=0.001, patience=15.0)
 IDLE_AFTER: Final = 5.0
 #: A Unix time at the beginning of a second, in milliseconds, which is the ledger's unit.
 START: Final = 1_700_000_000_000
@@ -78,7 +78,7 @@ class Ledger:
     def step(self, at: int) -> None:
         """Report what is due."""
         state, now = self.hash, at / 1000
-        step = decide(state.episode, calls=state.calls, waiting=state.waiting, now=now, rhythm=self.rhythm)
+        step = decide(state.episode, calls=state.calls, waiting=state.waiting, waited=0.0, now=now, rhythm=self.rhythm)
         if step.report is not None:
             first = state.episode.first_report is None
             self.sent.append(Sent(at, step.phase, step.report, self.arrived, first))
@@ -140,7 +140,7 @@ def rhythms(*, original_style: bool = False) -> st.SearchStrategy[tuple[Rhythm, 
 
     def ordered(correct: int, longer: int, idle: int, waking: int) -> tuple[Rhythm, float]:
         report = correct + longer
-        return Rhythm(waking / 1000, report / 1000, correct / 1000, 0.001, original_style), (report + idle) / 1000
+        return Rhythm(waking / 1000, report / 1000, correct / 1000, 0.001, 15.0, original_style), (report + idle) / 1000
 
     return st.builds(ordered, *(st.integers(1, most) for most in (900, 2_000, 5_000, 10_000)))
 
@@ -303,8 +303,8 @@ def test_the_original_style_keeps_the_rhythm() -> None:
     ("now", "phase"), [(99.0, "waking"), (100.0, "waking"), (102.999, "waking"), (103.0, "awake"), (1000.0, "awake")]
 )
 def test_the_phase_follows_from_the_first_report(now: float, phase: Phase) -> None:
-    """A Revision wakes for `waking_for` from its first report on, and is awake from then on, whatever was reported since."""
-    for last_report in (100.0, 101.0, 103.0):
+    """A Revision wakes for `waking_for` from its first report on, and is awake from then on, once its repeats are made."""
+    for last_report in (102.0, 102.5, 103.0):
         assert Episode(100.0, last_report, 1.0).phase(now, RHYTHM) == phase
     assert Episode().phase(now, RHYTHM) == "asleep"
 
@@ -320,7 +320,7 @@ def test_only_a_first_report_is_correctable() -> None:
 @pytest.mark.parametrize("now", [101.5, 102.999])
 def test_a_waking_step_always_reports(calls: int, waiting: int, now: float) -> None:
     """While waking there is a report with the callers that wait, new calls or not."""
-    step = decide(Episode(100.0, 100.4, 20.0), calls=calls, waiting=waiting, now=now, rhythm=RHYTHM)
+    step = decide(Episode(100.0, 100.4, 20.0), calls=calls, waiting=waiting, waited=0.0, now=now, rhythm=RHYTHM)
     assert step.report == Report(max(float(waiting), 0.001), calls)
     assert step.phase == "waking"
     assert step.ready_at == now + 1.0
@@ -329,24 +329,40 @@ def test_a_waking_step_always_reports(calls: int, waiting: int, now: float) -> N
 @pytest.mark.parametrize(("now", "repeat_at"), [(101.5, 102.5), (101.999, 102.999), (102.0, None), (102.5, None), (110.0, None)])
 def test_it_repeats_while_the_next_report_is_still_waking(now: float, repeat_at: float | None) -> None:
     """A repeat is planned where the Revision will still be waking by then."""
-    step = decide(Episode(100.0, 100.4, 20.0), calls=1, waiting=21, now=now, rhythm=RHYTHM)
+    step = decide(Episode(100.0, 100.4, 20.0), calls=1, waiting=21, waited=0.0, now=now, rhythm=RHYTHM)
     assert step.repeat_at == pytest.approx(repeat_at)
 
 
 def test_an_awake_step_without_calls_says_nothing() -> None:
     """A repeat that was taken too late finds the Revision awake: no report, nothing planned, nothing forgotten."""
     episode = Episode(100.0, 102.0, 20.0)
-    assert decide(episode, calls=0, waiting=20, now=103.5, rhythm=RHYTHM) == Step("awake", None, episode, 103.0, None)
+    assert decide(episode, calls=0, waiting=20, waited=0.0, now=103.5, rhythm=RHYTHM) == Step("awake", None, episode, 103.0, None)
 
 
-def test_a_first_report_without_calls_still_wakes() -> None:
-    """Concurrency 0 would wake nothing, so a first report is never less than one caller."""
-    step = decide(Episode(), calls=0, waiting=0, now=100.0, rhythm=RHYTHM)
-    assert step == Step("asleep", Report(1.0, 0), Episode(100.0, 100.0, 1.0), 100.2, 101.0)
+def test_a_first_report_without_callers_still_wakes() -> None:
+    """Concurrency 0 would wake nothing, so even calls of which nobody waits any more are reported with a little."""
+    step = decide(Episode(), calls=3, waiting=0, waited=0.0, now=100.0, rhythm=RHYTHM)
+    assert step == Step("asleep", Report(0.001, 3), Episode(100.0, 100.0, 0.001), 100.2, 101.0)
 
 
 def test_nothing_is_left_to_correct() -> None:
     """A report in the same second whose callers were all named weighs nothing, and is not negative."""
     for waiting in (0, 5, 20):
-        step = decide(Episode(100.0, 100.0, 20.0), calls=1, waiting=waiting, now=100.4, rhythm=RHYTHM)
+        step = decide(Episode(100.0, 100.0, 20.0), calls=1, waiting=waiting, waited=0.0, now=100.4, rhythm=RHYTHM)
         assert step.report == Report(0.001, 1)
+
+
+def test_a_repeat_that_is_late_is_made_all_the_same() -> None:
+    """While the Autoscaler was away the waking lasts: on its return it hears of the callers, and not that all is warm."""
+    step = decide(Episode(100.0, 101.0, 500.0), calls=0, waiting=500, waited=0.0, now=107.0, rhythm=RHYTHM)
+    assert (step.phase, step.report, step.repeat_at) == ("waking", Report(500.0, 0), None)
+    after = decide(step.episode, calls=2, waiting=502, waited=0.5, now=108.0, rhythm=RHYTHM)
+    assert (after.phase, after.report) == ("awake", Report(0.001, 2))
+
+
+@pytest.mark.parametrize(("waited", "concurrency"), [(0.0, 600.0), (15.0, 600.0), (30.0, 300.0), (600.0, 15.0)])
+def test_callers_lose_patience(waited: float, concurrency: float) -> None:
+    """Of calls that could not be reported for long only those of the last `patience` seconds still wait; all are requests."""
+    step = decide(Episode(), calls=600, waiting=600, waited=waited, now=100.0, rhythm=RHYTHM)
+    assert step.report == Report(concurrency, 600)
+    assert step.gone == 600 - concurrency

@@ -4,9 +4,9 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from dataclasses import field as attribute
-from typing import TYPE_CHECKING, Final, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, cast
 
-import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +19,8 @@ from wakequeue.settings import load
 from wakequeue.telemetry import CALLS, FRONT, UNRESOLVED
 
 if TYPE_CHECKING:
+    import grpc
+
     from gateway_hook.mixer import Context
     from gateway_hook.recorder import Recorder
 
@@ -71,7 +73,7 @@ def answer(data: bytes, recorder: FakeRecorder, remaining: float | None = None, 
 def understood(data: bytes, **settings: str) -> list[Revision]:
     """Return whose call was recorded for one check; the user is let through, and nothing is cached."""
     recorder = FakeRecorder()
-    assert answer(data, recorder, **settings) == NOT_CACHED
+    assert answer(data, recorder, None, **settings) == NOT_CACHED
     return recorder.revisions
 
 
@@ -163,6 +165,14 @@ def test_each_call_is_counted_by_its_outcome(outcome: Outcome) -> None:
     answer(CHECK, FakeRecorder(outcome))
     for other in Outcome:
         assert calls(other) == (other is outcome)
+
+
+def test_the_front_knows_how_many_calls_were_answered() -> None:
+    """Each answer adds one, whatever it was: the front drains until no more are added."""
+    mixer = Mixer(cast("Recorder", FakeRecorder()), load({}))
+    for expected, data in enumerate((CHECK, b"", b"\xff"), 1):
+        asyncio.run(mixer.check(data, cast("Context", FakeContext())))
+        assert mixer.answered == expected
 
 
 # The request.
@@ -331,14 +341,12 @@ def test_a_probe_of_no_revision_is_a_probe() -> None:
 def test_the_method_is_mixers_and_takes_bytes() -> None:
     """The handler answers at Mixer's name, unary, with requests and answers as they are on the wire; at no other name."""
 
-    @dataclass(frozen=True)
-    class Details:
-        method: str
-        invocation_metadata: tuple[tuple[str, str], ...] = ()
+    def found(method: str) -> Any:  # noqa: ANN401  gRPC's own type says nothing of asynchronous handlers
+        return mixer.handler().service(cast("grpc.HandlerCallDetails", SimpleNamespace(method=method, invocation_metadata=())))
 
     mixer = Mixer(cast("Recorder", FakeRecorder()), load({}))
-    handler = cast("grpc.RpcMethodHandler[bytes, bytes]", mixer.handler().service(Details(METHOD)))
+    handler = found(METHOD)
     assert handler.unary_unary == mixer.check
     assert (handler.request_streaming, handler.response_streaming) == (False, False)
     assert (handler.request_deserializer, handler.response_serializer) == (None, None)
-    assert mixer.handler().service(Details("/authorization.HandleAuthorizationService/HandleQuota")) is None
+    assert found("/authorization.HandleAuthorizationService/HandleQuota") is None

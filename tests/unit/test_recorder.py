@@ -14,7 +14,7 @@ from support.fakes import FakeLedger
 
 from gateway_hook import recorder as module
 from gateway_hook.recorder import COMMIT_REVISIONS, Outcome, Recorder
-from wakequeue.ledger import Entry
+from wakequeue.ledger import Commit, Entry
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import FRONT
@@ -111,12 +111,12 @@ def entries(ledger: FakeLedger) -> list[Entry]:
 
 @on_a_loop
 async def test_calls_that_arrive_together_share_a_commit() -> None:
-    """However many calls and Revisions, one script call records them; the ids of commits begin with the front's name."""
+    """However many calls and Revisions, one script call records them; commits are numbered by front and stream."""
     ledger = FakeLedger()
     before = metric("wakequeue_recorded_total")
     async with recording(ledger) as recorder:
         assert await call(recorder, *[A] * 300, *[B] * 200) == [Outcome.RECORDED] * 500
-    assert list(ledger.commits) == ["front:1"]
+    assert list(ledger.commits) == [Commit("front:groups", 1)]
     assert ledger.calls() == {A: 300, B: 200}
     assert metric("wakequeue_recorded_total") - before == 500
 
@@ -229,7 +229,7 @@ async def test_a_commit_that_failed_is_sent_again_unchanged() -> None:
             seen = len(ledger.attempts)
             await call(recorder, A, C)
             await ledger.until(lambda seen=seen: len(ledger.attempts) > seen + 1)
-        assert {commit for commit, _ in ledger.attempts} == {"front:1"}
+        assert {commit for commit, _ in ledger.attempts} == {Commit("front:groups", 1)}
         assert {tuple((entry.revision, entry.calls) for entry in sent) for _, sent in ledger.attempts} == {((A, 2), (B, 1))}
         assert ledger.attempts[-1][1][0].first_age == 2.0
         assert not ledger.commits
@@ -260,21 +260,21 @@ async def test_an_absent_ledger_is_logged_once(caplog: pytest.LogCaptureFixture)
         await call(recorder, B, C)
         seen = len(ledger.attempts)
         await ledger.until(lambda: len(ledger.attempts) > seen + 2)
-        assert metric("wakequeue_buffered_revisions") == 3
+        assert metric("wakequeue_buffered_calls") == 3
         ledger.away = False
         await ledger.until(lambda: len(ledger.commits) == 2)
         await turns()
-        assert metric("wakequeue_buffered_revisions") == 0
+        assert metric("wakequeue_buffered_calls") == 0
     assert [record.message.split()[0] for record in caplog.records] == ["ledger_away", "ledger_back"]
 
 
 @on_a_loop
 async def test_a_full_buffer_drops_new_revisions_only() -> None:
-    """Beyond buffer_revisions a call of another Revision is dropped and counted; one of a Revision that is held counts."""
+    """Beyond buffer_revisions calls of further Revisions are dropped and counted; those of one that is held are not."""
     ledger = FakeLedger()
     ledger.away = True
     before = metric("wakequeue_dropped_total")
-    async with recording(ledger, answer_within=0.001, buffer_revisions=2) as recorder:
+    async with recording(ledger, answer_within=0.001, buffer_revisions=3) as recorder:
         await call(recorder, A)
         assert await call(recorder, B, C, D, B, D) == [
             Outcome.BUFFERED,
@@ -494,3 +494,36 @@ def test_whatever_happens_each_call_counts_once(steps: list[Revision | str]) -> 
             await ledger.until(lambda: ledger.calls() == made)
 
     run()
+
+
+@on_a_loop
+async def test_close_records_awake_calls_that_came_during_a_flush() -> None:
+    """Calls of an awake Revision that arrive while the last flush is under way are durable after close."""
+    ledger = FakeLedger()
+    async with recording(ledger, report_every=0.005) as recorder:
+        await wake(recorder, ledger, A)
+        ledger.hold()
+        await call(recorder, A)
+        await ledger.until(lambda: len(ledger.attempts) == 2)
+        assert await call(recorder, A) == [Outcome.AWAKE]
+        closing = asyncio.create_task(recorder.close(LONG))
+        await turns()
+        ledger.let_go()
+        await closing
+        assert ledger.calls() == {A: 3}
+
+
+@on_a_loop
+async def test_an_outage_does_not_keep_a_revision_awake() -> None:
+    """What was awake before Redis went away is asleep idle_after after its last call, though that call is recorded late."""
+    ledger, clock = FakeLedger(), Clock()
+    async with recording(ledger, clock=clock, report_every=0.005) as recorder:
+        await wake(recorder, ledger, A)
+        ledger.away = True
+        assert await call(recorder, A) == [Outcome.AWAKE]
+        await ledger.until(lambda: len(ledger.attempts) > 2)
+        clock.now += 90
+        ledger.away = False
+        await ledger.until(lambda: ledger.calls() == {A: 2})
+        await turns()
+        assert await call(recorder, A) == [Outcome.RECORDED]

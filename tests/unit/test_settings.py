@@ -29,7 +29,9 @@ GOOD: Final[dict[str, tuple[tuple[str, object], tuple[str, object]]]] = {
     "service_patterns": (("(?P<name>.+)", (re.compile("(?P<name>.+)"),)), ("x(?P<name>.+)", (re.compile("x(?P<name>.+)"),))),
     "answer_within": (("50ms", 0.05), ("1s", 1.0)),
     "awake_cache": (("3s", 3.0), ("500ms", 0.5)),
-    "linger": (("2ms", 0.002), ("0.5ms", 0.0005)),
+    "patience": (("10s", 10.0), ("20s", 20.0)),
+    "keep_dead_letters": ((5, 5), ("6", 6)),
+    "linger": (("2ms", 0.002), ("1.5ms", 0.0015)),
     "linger_above": (("1", 1), ("5000", 5000)),
     "buffer_revisions": (("1", 1), ("5000", 5000)),
     "drain_within": (("1m", 60.0), ("10s", 10.0)),
@@ -80,6 +82,12 @@ def refusal(environ: Mapping[str, str]) -> str:
 def test_every_default_loads() -> None:
     """With nothing set, all defaults hold, and none contradicts another."""
     assert load({}) == Settings()
+
+
+def test_without_an_argument_it_is_this_process_that_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`load()` reads the environment of the process."""
+    monkeypatch.setenv("WAKEQUEUE_POD_NAME", "activator-of-this-process")
+    assert load().pod_name == "activator-of-this-process"
 
 
 def test_every_setting_is_tried_here() -> None:
@@ -184,7 +192,7 @@ def test_the_data_dir_follows_the_xdg_rule(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_rhythm_is_that_of_the_settings() -> None:
     """The episode gets the very numbers that were set."""
-    assert load({}).rhythm == Rhythm(3.0, 1.0, 0.2, 0.001, original_style=False)
+    assert load({}).rhythm == Rhythm(3.0, 1.0, 0.2, 0.001, 15.0, original_style=False)
     environ = {
         "WAKING_FOR": "8s",
         "REPORT_EVERY": "2s",
@@ -193,7 +201,7 @@ def test_the_rhythm_is_that_of_the_settings() -> None:
         "REPORT_STYLE": "original",
     }
     settings = load({variable(name): text for name, text in environ.items()})
-    assert settings.rhythm == Rhythm(8.0, 2.0, 0.5, 0.5, original_style=True)
+    assert settings.rhythm == Rhythm(8.0, 2.0, 0.5, 0.5, 15.0, original_style=True)
 
 
 # What is refused: names.
@@ -346,7 +354,7 @@ BAD: Final[dict[str, list[str]]] = {
 }
 #: What the line says is allowed.
 ALLOWED: Final = {
-    "idle_after": "a duration above zero such as 500ms, 2s or 5m",
+    "idle_after": "a duration from 1ms to 8784h, such as 500ms, 2s or 5m",
     "grpc_address": "HOST:PORT, such as 127.0.0.1:6100 or [::]:6100",
     "redis_url": "redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://... or unix:///PATH",
     "autoscaler_endpoint": "ws://HOST[:PORT][/PATH] or wss://...",
@@ -447,7 +455,7 @@ def test_an_error_never_shows_a_redis_password(url: str, tmp_path: Path) -> None
         line = refusal(environ)
         assert "hunter2" not in line
         assert "ann" not in line
-        assert "//***@" in line
+        assert "***@" in line
 
 
 texts = (
@@ -486,7 +494,7 @@ def test_every_kind_refuses_what_is_no_text(kind: type[Seconds | Address | Redis
     [
         ("500ms", 0.5),
         ("1ms", 0.001),
-        ("0.5ms", 0.0005),
+        ("1.5ms", 0.0015),
         ("2s", 2.0),
         ("1.25s", 1.25),
         ("5m", 300.0),
@@ -546,7 +554,6 @@ def test_redis_urls(text: str) -> None:
         ("10.0.0.1", "ws://10.0.0.1"),
         ("[::1]:8080", "ws://[::1]:8080"),
         ("WS://a", "ws://a"),
-        ("ws://a:8080\n", "ws://a:8080"),
     ],
 )
 def test_endpoints(text: str, endpoint: str) -> None:

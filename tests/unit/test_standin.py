@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wakequeue.revision import Revision
-from wakequeue.standin import STABLE_WINDOW, TARGET, Scale
+from wakequeue.standin import Scale
 from wakequeue.stat import StatMessage
 
 HELLO = Revision("default", "hello-00001")
@@ -57,11 +57,11 @@ def test_warm_traffic_never_adds_a_pod() -> None:
 
 
 def test_a_value_leaves_with_the_stable_window() -> None:
-    """A value counts for as many seconds as the window has, and then no more."""
+    """A value counts for the 60 seconds of the window, and then no more."""
     scale = Scale()
     pods(scale, 7000.0)
-    assert pods(scale, 0.001, STABLE_WINDOW - 1) == math.ceil(7000.001 / STABLE_WINDOW / TARGET)
-    assert pods(scale, 0.001, STABLE_WINDOW) == 1
+    assert pods(scale, 0.001, 59) == math.ceil(7000.001 / 60 / 70) == 2
+    assert pods(scale, 0.001, 60) == 1
 
 
 def test_revisions_have_scales_of_their_own() -> None:
@@ -85,4 +85,4 @@ def test_the_scale_is_never_zero_and_never_more_than_all_at_once(stats: list[tup
     scale, now, total = Scale(), 0.0, 0.0
     for concurrency, gap in stats:
         now, total = now + gap, total + concurrency
-        assert 1 <= pods(scale, concurrency, now) <= math.ceil(total * 1.000001 / TARGET)
+        assert 1 <= pods(scale, concurrency, now) <= math.ceil(total * 1.000001 / 70)

@@ -24,6 +24,14 @@ class Codec(Protocol):
         ...
 
 
+def whole(count: float) -> int:
+    """A request count as it was sent. Raises ValueError where it is no number."""
+    try:
+        return int(count)
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+
+
 def codec_for(release: Release) -> Codec:
     """The codec of a release's format."""
     if release.format == "protobuf":

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from wakequeue.codecs import Frame
+from wakequeue.codecs import Frame, whole
 from wakequeue.revision import Revision
 from wakequeue.stat import StatMessage
 
@@ -20,7 +20,7 @@ class _Key(msgspec.Struct, rename="pascal"):
 class _Stat(msgspec.Struct, omit_defaults=True):
     pod_name: str = ""
     average_concurrent_requests: float = 0.0
-    request_count: float = 0.0
+    request_count: int | float = 0
 
 
 class _Message(msgspec.Struct, rename="pascal"):
@@ -41,9 +41,12 @@ class JsonCodec:
 
     def decode(self, frame: Frame) -> list[StatMessage]:
         """The one message."""
+        if isinstance(frame, bytes):
+            msg = "a JSON frame is text, this one is binary"
+            raise ValueError(msg)  # noqa: TRY004  a peer's bad frame, not a programming error
         try:
             wire = msgspec.json.decode(frame, type=_Message)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise ValueError(str(error)) from error
         revision = Revision(wire.key.namespace, wire.key.name)
-        return [StatMessage(revision, wire.stat.pod_name, wire.stat.average_concurrent_requests, int(wire.stat.request_count))]
+        return [StatMessage(revision, wire.stat.pod_name, wire.stat.average_concurrent_requests, whole(wire.stat.request_count))]

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from google.protobuf.message import DecodeError
 
-from wakequeue.codecs import Frame
+from wakequeue.codecs import Frame, whole
 from wakequeue.revision import Revision
 from wakequeue.stat import StatMessage
 from wakequeue.wire.stat_pb2 import Stat, WireStatMessage, WireStatMessages
@@ -42,7 +42,7 @@ class ProtobufCodec:
                 Revision(wire.namespace, wire.name),
                 wire.stat.pod_name,
                 wire.stat.average_concurrent_requests,
-                int(wire.stat.request_count),
+                whole(wire.stat.request_count),
             )
             for wire in wires
             if wire.HasField("stat")

@@ -33,13 +33,13 @@ Keys, all with the hash tag `{wakequeue}`; times are milliseconds since 1970:
     {wakequeue}:leased             zset: key -> when its lease ends
     {wakequeue}:buried             zset: dead letter -> when it was buried
     {wakequeue}:dead               hash: dead letter -> JSON
-    {wakequeue}:totals             hash of counters: recorded, settled, buried (calls), and the last token
-    {wakequeue}:commit:ID          a front's commit that has been applied, for a minute: sent twice, it counts once
+    {wakequeue}:totals             hash of counters: recorded, settled, buried (calls), letters_dropped, and the last token
+    {wakequeue}:front:STREAM       the number of a front's last commit, for an hour: one that is sent again counts once
 
 Calls are conserved: recorded = settled + pending + leased + buried, at every moment.
 """
 
-from wakequeue.ledger.front import Entry, FrontLedger, Recorded
+from wakequeue.ledger.front import Commit, Entry, FrontLedger, Recorded
 from wakequeue.ledger.worker import Census, Lease, Settled, WorkerLedger
 
-__all__ = ["Census", "Entry", "FrontLedger", "Lease", "Recorded", "Settled", "WorkerLedger"]
+__all__ = ["Census", "Commit", "Entry", "FrontLedger", "Lease", "Recorded", "Settled", "WorkerLedger"]

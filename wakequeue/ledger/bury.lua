@@ -1,10 +1,11 @@
 -- bury: what was taken will never be confirmed; it becomes a dead letter. Calls that came since are pending.
--- ARGV: token, idle_after (ms), reason, then the names.
+-- ARGV: token, idle_after (ms), how many dead letters are kept, reason, then the names.
 -- Returns: the names whose lease was lost, for which nothing has changed.
-local token, idle_after, reason = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local token, idle_after, keep, reason = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local BURIED, DEAD = PREFIX .. 'buried', PREFIX .. 'dead'
 local lost, buried = {}, 0
 
-for i = 4, #ARGV do
+for i = 5, #ARGV do
   local name = ARGV[i]
   local key = revision_key(name)
   if not holds(name, token) then
@@ -14,8 +15,8 @@ for i = 4, #ARGV do
     local calls = number(key, 'taken')
     buried = buried + calls
     local letter = name .. '@' .. token
-    redis.call('ZADD', PREFIX .. 'buried', now, letter)
-    redis.call('HSET', PREFIX .. 'dead', letter, cjson.encode({
+    redis.call('ZADD', BURIED, now, letter)
+    redis.call('HSET', DEAD, letter, cjson.encode({
       revision = name, reason = reason, calls = calls, buried_at = now, attempts = number(key, 'attempts'),
       first_call = number(key, 'taken_first_call'), last_call = number(key, 'last_call'),
     }))
@@ -28,6 +29,11 @@ for i = 4, #ARGV do
       rest(name, idle_after)
     end
   end
+end
+
+while redis.call('ZCARD', BURIED) > keep do
+  redis.call('HDEL', DEAD, redis.call('ZPOPMIN', BURIED)[1])
+  redis.call('HINCRBY', TOTALS, 'letters_dropped', 1)
 end
 
 if buried > 0 then

@@ -9,9 +9,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from wakequeue.episode import Episode
 from wakequeue.errors import LedgerUnavailable
-from wakequeue.ledger.scripts import milliseconds, script
+from wakequeue.ledger.scripts import milliseconds, script, seconds
 from wakequeue.revision import Revision
+from wakequeue.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +31,49 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What the ledger says of one recorded Revision: whether its doorbell is the front's to ring, and its episode's beginning.
+class Commit:
+    """Which commit it is: the numbers of a stream only grow, and a stream's next commit is sent once the last is recorded."""
 
-    `first_report_age` is seconds; None where nothing was reported since it slept.
+    stream: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the ledger says of one recorded Revision, at a time of its clock (Unix seconds).
+
+    `ring` says that its doorbell is the front's to ring; of the episode only the times are told.
     """
 
     ring: bool
-    first_report_age: float | None
+    episode: Episode
+    at: float
 
 
 class FrontLedger:
     """Records commits; each is durable once `record` returns."""
 
-    def __init__(self, client: Redis, ring_again: float) -> None:
+    def __init__(self, client: Redis, settings: Settings, queue: str) -> None:
         self._client = client
         self._record = client.register_script(script("record"))
-        self._ring_again = milliseconds(ring_again)
+        times = milliseconds(settings.ring_again), milliseconds(settings.idle_after)
+        self._rules = (queue, settings.ring_below, *times)
 
     @classmethod
-    def connect(cls, url: str, *, ring_again: float, timeout: float = 2.0) -> Self:
+    def connect(cls, url: str, settings: Settings, queue: str, *, timeout: float = 2.0) -> Self:
         """A ledger that gives up on an unanswered command after `timeout` seconds, and retries nothing by itself."""
         client = Redis.from_url(
             url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0), health_check_interval=5
         )
-        return cls(client, ring_again)
+        return cls(client, settings, queue)
 
-    async def record(self, commit: str, entries: Sequence[Entry]) -> list[Recorded]:
-        """Record a commit, in the order of its entries. The same commit again changes nothing.
+    async def record(self, commit: Commit, entries: Sequence[Entry]) -> list[Recorded]:
+        """Record the entries of a commit, in their order. The same commit again changes nothing.
 
         Raises LedgerUnavailable where Redis gave no answer, or refused the write: whether it was recorded is then unknown, and
         the caller sends it again.
         """
-        arguments: list[str | int] = [commit, self._ring_again]
+        arguments: list[str | int] = [commit.stream, commit.number, *self._rules]
         for entry in entries:
             waiting = -1 if entry.awake else entry.calls
             ages = milliseconds(entry.first_age), milliseconds(entry.last_age)
@@ -70,10 +82,10 @@ class FrontLedger:
             reply = cast("list[int | bytes]", await self._record(args=arguments))
         except (RedisError, OSError, TimeoutError) as error:
             raise LedgerUnavailable(str(error) or type(error).__name__) from error
-        now, *pairs = reply
+        now, *rest = reply
         return [
-            Recorded(bool(ring), (int(now) - int(first)) / 1000 if first else None)
-            for ring, first in zip(pairs[::2], pairs[1::2], strict=True)
+            Recorded(bool(ring), Episode(seconds(first), seconds(last)), int(now) / 1000)
+            for ring, first, last in zip(rest[::3], rest[1::3], rest[2::3], strict=True)
         ]
 
     async def close(self) -> None:

@@ -23,16 +23,18 @@ local function give_back(name, due_at)
   local key = revision_key(name)
   redis.call('ZREM', LEASED, name)
   redis.call('HINCRBY', key, 'calls', number(key, 'taken'))
-  local oldest = redis.call('HGET', key, 'taken_first_call')
-  redis.call('HSET', key, 'taken', 0, 'first_call', oldest, 'ready_at', due_at)
+  local taken_first, first = redis.call('HGET', key, 'taken_first_call'), redis.call('HGET', key, 'first_call')
+  if taken_first and not (first and tonumber(first) < tonumber(taken_first)) then
+    redis.call('HSET', key, 'first_call', taken_first)
+  end
+  redis.call('HSET', key, 'taken', 0, 'ready_at', due_at)
   pend(name, due_at, due_at)
 end
 
--- Nothing to report: forget the Revision idle_after its last call, unless it is called again.
+-- Nothing to report: forget the Revision idle_after its last call, and not before it may be reported again.
 local function rest(name, idle_after)
   local key = revision_key(name)
-  redis.call('HDEL', key, 'due_at')
-  redis.call('PEXPIREAT', key, math.max(now, number(key, 'last_call')) + idle_after)
+  redis.call('PEXPIREAT', key, math.max(number(key, 'last_call') + idle_after, number(key, 'ready_at')))
 end
 
 -- Whether the lease that carries this token is the Revision's, and still runs.

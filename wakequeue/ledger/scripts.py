@@ -15,3 +15,8 @@ def script(verb: Verb) -> str:
 def milliseconds(seconds: float) -> int:
     """The ledger's unit of time."""
     return round(seconds * 1000)
+
+
+def seconds(milliseconds: bytes | int) -> float | None:
+    """The other way round; None for the empty text that stands for no time."""
+    return None if milliseconds == b"" else int(milliseconds) / 1000

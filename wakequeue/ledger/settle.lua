@@ -1,10 +1,10 @@
 -- settle: what was taken has been confirmed; the Revision rests, or is pending again.
--- ARGV: token, idle_after (ms), then for each Revision: name, first report, last report, concurrency, ready_at, repeat_at or ''.
+-- ARGV: token, idle_after (ms), then for each Revision: name, first report, last report, concurrency, ready_at, repeat_at or '', gone.
 -- Returns: the names whose lease was lost, for which nothing has changed.
 local token, idle_after = ARGV[1], tonumber(ARGV[2])
 local lost, settled = {}, 0
 
-for i = 3, #ARGV, 6 do
+for i = 3, #ARGV, 7 do
   local name = ARGV[i]
   local key = revision_key(name)
   if not holds(name, token) then
@@ -15,6 +15,7 @@ for i = 3, #ARGV, 6 do
     local ready_at, repeat_at = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5])
     redis.call('HSET', key, 'taken', 0, 'attempts', 0, 'first_report', ARGV[i + 1], 'last_report', ARGV[i + 2],
       'concurrency', ARGV[i + 3], 'ready_at', ready_at)
+    redis.call('HINCRBY', key, 'waiting', -ARGV[i + 6])
     if number(key, 'calls') > 0 then
       local due_at = math.max(now, ready_at)
       pend(name, due_at, due_at)

@@ -16,8 +16,11 @@ for i = 2, #ARGV do
     local state = redis.call('HMGET', key, 'calls', 'waiting', 'first_call', 'last_call', 'first_report', 'last_report', 'concurrency')
     local calls, waiting, last_call = state[1], state[2], state[4]
     local first_call = state[3] or last_call
-    redis.call('HDEL', key, 'due_at', 'first_call')
-    redis.call('HSET', key, 'taken', calls, 'calls', 0, 'token', token, 'taken_first_call', first_call)
+    redis.call('HDEL', key, 'due_at', 'first_call', 'taken_first_call')
+    redis.call('HSET', key, 'taken', calls, 'calls', 0, 'token', token)
+    if state[3] then
+      redis.call('HSET', key, 'taken_first_call', first_call)
+    end
     for _, value in ipairs({
       name, calls, waiting, first_call, last_call, due_at, attempts, state[5] or '', state[6] or '', state[7] or '0',
     }) do

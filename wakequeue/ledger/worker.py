@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from wakequeue.episode import Episode
 from wakequeue.errors import LedgerUnavailable
-from wakequeue.ledger.scripts import Verb, milliseconds, script
+from wakequeue.ledger.scripts import Verb, milliseconds, script, seconds
 from wakequeue.revision import Revision
 
 LEASE_FIELDS = 10
@@ -38,12 +38,16 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A lease whose report was confirmed, or had nothing to say: the episode from here on, and when to report next."""
+    """A lease whose report was confirmed, or had nothing to say: the episode from here on, and when to report next.
+
+    `gone` of its waiting callers have given up.
+    """
 
     lease: Lease
     episode: Episode
     ready_at: float
     repeat_at: float | None
+    gone: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ class WorkerLedger:
                 episode.concurrency,
                 _time(one.ready_at),
                 _time(repeat_at),
+                one.gone,
             ]
         return _revisions(self._run("settle", *arguments))
 
@@ -120,10 +125,10 @@ class WorkerLedger:
         arguments = [part for lease, back_off in pairs for part in (str(lease.revision), milliseconds(back_off))]
         return _revisions(self._run("release", leases[0].token, *arguments))
 
-    def bury(self, leases: Sequence[Lease], reason: str, idle_after: float) -> list[Revision]:
-        """Turn leased wake-ups into dead letters. Returns the Revisions whose lease was lost."""
+    def bury(self, leases: Sequence[Lease], reason: str, idle_after: float, *, keep: int) -> list[Revision]:
+        """Turn leased wake-ups into dead letters, of which the newest `keep` are kept. Returns those whose lease was lost."""
         names = [str(lease.revision) for lease in leases]
-        return _revisions(self._run("bury", leases[0].token, milliseconds(idle_after), reason, *names))
+        return _revisions(self._run("bury", leases[0].token, milliseconds(idle_after), keep, reason, *names))
 
     def sweep(self, queue: str, *, ring_below: int, ring_again: float, most: int = 10_000) -> tuple[int, list[Revision]]:
         """End the leases that ran out; name the Revisions to ring. Returns the number of such leases, and the names."""
@@ -153,7 +158,7 @@ class WorkerLedger:
 
 def _lease(taken_at: float, token: int, row: Sequence[bytes]) -> Lease:
     name, calls, waiting, first_call, last_call, due_at, attempts, first_report, last_report, concurrency = row
-    episode = Episode(_seconds(first_report), _seconds(last_report), float(concurrency))
+    episode = Episode(seconds(first_report), seconds(last_report), float(concurrency))
     return Lease(
         Revision.parse(name.decode()),
         token,
@@ -168,12 +173,8 @@ def _lease(taken_at: float, token: int, row: Sequence[bytes]) -> Lease:
     )
 
 
-def _seconds(milliseconds_: bytes) -> float | None:
-    return int(milliseconds_) / 1000 if milliseconds_ else None
-
-
-def _time(seconds: float | None) -> int | str:
-    return "" if seconds is None else milliseconds(seconds)
+def _time(at: float | None) -> int | str:
+    return "" if at is None else milliseconds(at)
 
 
 def _revisions(names: Iterable[bytes]) -> list[Revision]:

@@ -1,0 +1,305 @@
+"""The deliverer, with a fake Autoscaler and a real ledger: what is reported, and what becomes of every wake-up that it takes."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+from redis import Redis
+from support.fakes import FakeAutoscaler
+from support.frames import Stat, read_protobuf
+from support.redis_server import RedisServer
+
+from wakequeue.broker import QUEUE
+from wakequeue.codecs import Frame
+from wakequeue.codecs.protobuf import ProtobufCodec
+from wakequeue.errors import AutoscalerUnavailable, LedgerUnavailable
+from wakequeue.ledger import Census, Commit, Entry, FrontLedger, WorkerLedger
+from wakequeue.revision import Revision
+from wakequeue.settings import Settings
+from wakequeue.stat import StatMessage
+from wakequeue.telemetry import WORKER
+from workers.deliver import Delivered, Deliverer
+
+A, B, C = (Revision("shop", name) for name in "abc")
+
+
+def entry(revision: Revision, calls: int = 1, *, age: float = 0.0, last_age: float | None = None, awake: bool = False) -> Entry:
+    """Calls of one Revision; the last as old as the first unless told."""
+    return Entry(revision, calls, awake, age, age if last_age is None else last_age)
+
+
+class PickyCodec(ProtobufCodec):
+    """Can't hold the reports of Revision B."""
+
+    def encode(self, message: StatMessage, now: float) -> Frame:
+        """A frame."""
+        if message.revision == B:
+            raise ValueError("too picky")
+        return super().encode(message, now)
+
+
+class MeddlingAutoscaler(FakeAutoscaler):
+    """Does something while it confirms or refuses."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        """Remember the frames."""
+        self._meanwhile()
+        super().send(frames)
+
+
+class Scene:
+    """A ledger, an Autoscaler and a deliverer between them."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.client: Redis = server.client
+        self.ledger = WorkerLedger(server.client)
+        self.autoscaler = FakeAutoscaler()
+        self._url = server.url
+        self._commits = 0
+
+    def record(self, *entries: Entry) -> None:
+        """A front's commit."""
+        self._commits += 1
+
+        async def record() -> None:
+            front = FrontLedger.connect(self._url, Settings(), QUEUE)
+            try:
+                await front.record(Commit("front", self._commits), entries)
+            finally:
+                await front.close()
+
+        asyncio.run(record())
+
+    def deliver(self, *revisions: Revision, codec: ProtobufCodec | None = None, **settings: float | str) -> Delivered:
+        """One task's delivery."""
+        deliverer = Deliverer(self.ledger, self.autoscaler, codec or ProtobufCodec(), Settings(pod_name="pod", **settings))
+        return deliverer.deliver(revisions)
+
+    def reports(self) -> list[Stat]:
+        """What the Autoscaler was told."""
+        return [stat for frame in self.autoscaler.frames for stat in read_protobuf(frame)]
+
+    def census(self) -> Census:
+        """What the ledger holds; no call of it is missing."""
+        census = self.ledger.census(QUEUE)
+        assert census.drift_calls == 0
+        return census
+
+    def make_due(self, revision: Revision) -> None:
+        """Let the time come at which a pending Revision is due."""
+        self.client.hset(f"{{wakequeue}}:r:{revision}", "due_at", 1)
+
+    def end_lease(self, revision: Revision) -> None:
+        """Let a lease run out now."""
+        self.client.zadd("{wakequeue}:leased", {str(revision): 1}, xx=True)
+
+    def due_in(self, revision: Revision) -> float:
+        """In how many seconds a pending Revision is due."""
+        seconds, microseconds = self.client.time()
+        due_at = int(self.client.hget(f"{{wakequeue}}:r:{revision}", "due_at"))
+        return due_at / 1000 - seconds - microseconds / 1e6
+
+
+@pytest.fixture
+def scene(shared_redis: RedisServer) -> Scene:
+    """An empty ledger, and an Autoscaler that confirms."""
+    return Scene(shared_redis)
+
+
+def metric(name: str, **labels: str) -> float:
+    """The value of one of the worker's metrics."""
+    return WORKER.get_sample_value(name, labels) or 0.0
+
+
+def test_what_is_due_is_reported_and_settled(scene: Scene) -> None:
+    """Each Revision's calls so far are its concurrency and its request count, in one frame each; the wake-ups go on waking."""
+    before = metric("wakequeue_reports_total", phase="asleep"), metric("wakequeue_reported_requests_total")
+    scene.record(entry(A, 3), entry(B, 2))
+    assert scene.deliver(A, B) == Delivered(taken=2, reported=2)
+    assert scene.reports() == [Stat("shop/a", "pod", 3.0, 3.0), Stat("shop/b", "pod", 2.0, 2.0)]
+    assert (scene.census().settled_calls, scene.census().pending, scene.census().leased) == (5, 2, 0)
+    assert metric("wakequeue_reports_total", phase="asleep") - before[0] == 2
+    assert metric("wakequeue_reported_requests_total") - before[1] == 5
+
+
+def test_a_doorbell_without_calls_delivers_nothing(scene: Scene) -> None:
+    """What was delivered already, or never recorded, is neither taken nor reported."""
+    scene.record(entry(A))
+    scene.deliver(A)
+    assert scene.deliver(A, B) == Delivered()
+    assert len(scene.autoscaler.frames) == 1
+
+
+def test_a_waking_revision_is_reported_again(scene: Scene) -> None:
+    """Due again, it says who waits and, with no new call, no request."""
+    scene.record(entry(A, 7))
+    scene.deliver(A)
+    assert 0 < scene.due_in(A) <= 1
+    scene.client.hset("{wakequeue}:r:shop/a", "last_report", 1)
+    scene.make_due(A)
+    assert scene.deliver(A) == Delivered(taken=1, reported=1)
+    assert scene.reports()[1] == Stat("shop/a", "pod", 7.0, 0.0)
+
+
+def test_an_awake_revision_without_calls_is_not_reported(scene: Scene) -> None:
+    """A repeat that comes when the Revision is awake says nothing, and leaves it to be forgotten."""
+    scene.record(entry(A))
+    scene.deliver(A)
+    scene.client.hset("{wakequeue}:r:shop/a", "first_report", 1)
+    scene.make_due(A)
+    assert scene.deliver(A) == Delivered(taken=1)
+    assert len(scene.autoscaler.frames) == 1
+    assert scene.census().pending == 0
+    assert 3 < scene.client.ttl("{wakequeue}:r:shop/a") <= 5
+
+
+def test_awake_calls_weigh_nothing(scene: Scene) -> None:
+    """Calls of a Revision that the front knows to be awake are reported with the awake concurrency."""
+    scene.record(entry(A, 4, awake=True))
+    scene.deliver(A)
+    assert scene.reports() == [Stat("shop/a", "pod", 0.001, 4.0)]
+
+
+def test_the_original_style(scene: Scene) -> None:
+    """Every report says one, as the adapter of 2019 did; all calls are settled."""
+    scene.record(entry(A, 9))
+    scene.deliver(A, report_style="original")
+    assert scene.reports() == [Stat("shop/a", "pod", 1.0, 1.0)]
+    assert scene.census().settled_calls == 9
+
+
+def test_what_was_not_confirmed_is_released(scene: Scene) -> None:
+    """AutoscalerUnavailable is raised once every wake-up that was taken is pending again; later it is delivered whole."""
+    before = metric("wakequeue_released_total")
+    scene.record(entry(A, 2), entry(B, 3))
+    scene.autoscaler.available = False
+    with pytest.raises(AutoscalerUnavailable):
+        scene.deliver(A, B)
+    assert (scene.census().pending_calls, scene.census().pending, scene.census().leased) == (5, 2, 0)
+    assert metric("wakequeue_released_total") - before == 2
+    scene.autoscaler.available = True
+    scene.make_due(A)
+    scene.record(entry(A, 1))
+    assert scene.deliver(A, B) == Delivered(taken=1, reported=1)
+    assert scene.reports() == [Stat("shop/a", "pod", 3.0, 3.0)]
+
+
+def test_back_offs_double(scene: Scene) -> None:
+    """From half of retry_after to all of it, twice as long each time, up to retry_at_most; a report begins anew."""
+    scene.record(entry(A))
+    for longest in (100, 200, 400, 500, 500, None, 100):
+        scene.autoscaler.available = longest is None
+        if longest is None:
+            scene.deliver(A)
+        else:
+            with pytest.raises(AutoscalerUnavailable):
+                scene.deliver(A, retry_after=100, retry_at_most=500)
+            assert longest / 2 - 1 < scene.due_in(A) <= longest
+        scene.make_due(A)
+
+
+def test_a_back_off_has_an_end_however_many_attempts(scene: Scene) -> None:
+    """After a million attempts it is retry_at_most still."""
+    scene.record(entry(A))
+    scene.client.hset("{wakequeue}:r:shop/a", "attempts", 1_000_000)
+    scene.autoscaler.available = False
+    with pytest.raises(AutoscalerUnavailable):
+        scene.deliver(A)
+    assert 0.5 < scene.due_in(A) <= 2
+
+
+def test_what_is_too_old_is_buried(scene: Scene) -> None:
+    """A wake-up whose last call is older than max_age is buried as expired, and the others are delivered."""
+    before = metric("wakequeue_buried_total", reason="expired")
+    scene.record(entry(A, 4, age=301), entry(B, 2, age=400, last_age=299), entry(C))
+    assert scene.deliver(A, B, C) == Delivered(taken=3, reported=2, buried=1)
+    assert [stat.key for stat in scene.reports()] == ["shop/b", "shop/c"]
+    assert (scene.census().buried, scene.census().buried_calls, scene.census().settled_calls) == (1, 4, 3)
+    assert metric("wakequeue_buried_total", reason="expired") - before == 1
+
+
+def test_an_expired_wake_up_alone_needs_no_autoscaler(scene: Scene) -> None:
+    """With nothing to send nothing is sent, and an absent Autoscaler keeps nothing alive."""
+    scene.record(entry(A, age=301))
+    scene.autoscaler.available = False
+    assert scene.deliver(A) == Delivered(taken=1, buried=1)
+
+
+def test_what_cant_be_encoded_is_buried(scene: Scene) -> None:
+    """A report that the format can't hold is buried as unencodable, and the others are delivered."""
+    before = metric("wakequeue_buried_total", reason="unencodable")
+    scene.record(entry(A), entry(B, 5), entry(C))
+    assert scene.deliver(A, B, C, codec=PickyCodec()) == Delivered(taken=3, reported=2, buried=1)
+    assert [stat.key for stat in scene.reports()] == ["shop/a", "shop/c"]
+    assert b'"unencodable"' in next(iter(scene.client.hvals("{wakequeue}:dead")))
+    assert scene.census().buried_calls == 5
+    assert metric("wakequeue_buried_total", reason="unencodable") - before == 1
+
+
+def test_burials_stand_though_the_rest_is_released(scene: Scene) -> None:
+    """What can never be delivered is buried even while the Autoscaler is away."""
+    scene.record(entry(A), entry(B), entry(C, age=301))
+    scene.autoscaler.available = False
+    with pytest.raises(AutoscalerUnavailable):
+        scene.deliver(A, B, C, codec=PickyCodec())
+    assert (scene.census().buried, scene.census().pending) == (2, 1)
+
+
+@pytest.mark.parametrize("available", [True, False])
+def test_a_lease_that_ran_out_is_counted(scene: Scene, *, available: bool) -> None:
+    """What another worker may have by now is neither settled nor released; the others are, and the loss is counted."""
+    before = metric("wakequeue_leases_lost_total"), metric("wakequeue_released_total")
+    scene.record(entry(A, 2), entry(B, 3))
+    scene.autoscaler = MeddlingAutoscaler(lambda: scene.end_lease(A))
+    scene.autoscaler.available = available
+    if available:
+        assert scene.deliver(A, B) == Delivered(taken=2, reported=2, lost=1)
+        assert scene.census().settled_calls == 3
+    else:
+        with pytest.raises(AutoscalerUnavailable):
+            scene.deliver(A, B)
+        assert scene.census().pending_calls == 3
+        assert metric("wakequeue_released_total") - before[1] == 1
+    assert scene.census().leased_calls == 2
+    assert metric("wakequeue_leases_lost_total") - before[0] == 1
+
+
+def test_two_workers_deliver_a_wake_up_once(scene: Scene) -> None:
+    """A second delivery of the same doorbell, made while the first one sends, finds nothing."""
+    second: list[Delivered] = []
+    scene.record(entry(A), entry(B))
+    scene.autoscaler = MeddlingAutoscaler(lambda: second.append(Delivered() if second else scene.deliver(A, B)))
+    assert scene.deliver(A, B).reported == 2
+    assert second == [Delivered()]
+    assert len(scene.autoscaler.frames) == 2
+
+
+def test_calls_during_a_delivery_are_reported_next(scene: Scene) -> None:
+    """They are due again after correct_after, and corrected once."""
+    scene.record(entry(A, 2))
+    scene.autoscaler = MeddlingAutoscaler(lambda: None if scene.autoscaler.frames else scene.record(entry(A, 5)))
+    scene.deliver(A)
+    assert scene.due_in(A) <= 0.2
+    scene.client.hset("{wakequeue}:r:shop/a", "last_report", 1)
+    scene.make_due(A)
+    scene.deliver(A)
+    assert scene.reports()[1] == Stat("shop/a", "pod", 7.0, 5.0)
+    assert scene.census().settled_calls == 7
+
+
+def test_an_absent_ledger_is_unavailable(redis_server: RedisServer) -> None:
+    """Nothing is sent of what can't be taken; a report that can't be settled stays leased, to be reported again."""
+    scene = Scene(redis_server)
+    scene.client.config_set("appendfsync", "always")  # what is killed has forgotten nothing
+    scene.record(entry(A, 2))
+    scene.autoscaler = MeddlingAutoscaler(redis_server.kill)
+    for _ in range(2):
+        with pytest.raises(LedgerUnavailable):
+            scene.deliver(A)
+    assert len(scene.autoscaler.frames) == 1
+    redis_server.start()
+    assert scene.census().leased_calls == 2
