@@ -5,7 +5,9 @@ with the options that suit it: events for Flower, and none of the chatter betwee
 """
 
 import functools
+import os
 import sys
+import threading
 from typing import NoReturn
 
 from celery import Celery, signals
@@ -90,6 +92,14 @@ def _say_ready(**_signal: object) -> None:
     assert _worker is not None
     _worker.consumes = True
     info(Event.STARTED, role="worker", autoscaler=settings.autoscaler_endpoint, admin_port=_worker.admin.port)
+
+
+@signals.worker_shutting_down.connect
+def _bound_the_stop(**_signal: object) -> None:
+    """Celery would wait for a Redis that hangs; what is left undone, another worker does."""
+    bound = threading.Timer(settings.drain_within, os._exit, (1,))
+    bound.daemon = True
+    bound.start()
 
 
 @signals.worker_shutdown.connect

@@ -1,5 +1,6 @@
 """Redis goes away and comes back: users notice nothing, and no call is lost."""
 
+import signal
 import time
 
 import pytest
@@ -52,6 +53,18 @@ def test_the_buffer_is_bounded(installation: Installation, redis_server: RedisSe
     assert hook.metric("wakequeue_dropped_total") == 8
     redis_server.start()
     wait_until(lambda: len(stat_server.requests()) == 5, what="5 Revisions reported")
+
+
+@pytest.mark.parametrize("role", ["hook", "worker"])
+def test_a_process_stops_while_redis_hangs(installation: Installation, redis_server: RedisServer, role: str) -> None:
+    """Told to stop while Redis keeps its connections and answers nothing, a process ends within `drain_within`, and a little."""
+    running = installation.hook() if role == "hook" else installation.worker()
+    redis_server.pause()
+    try:
+        running.process.send_signal(signal.SIGTERM)
+        running.process.wait(within=8)
+    finally:
+        redis_server.resume()
 
 
 @pytest.mark.parametrize("times", [4])
