@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import grpc
 
+from support.protobuf import Value, fields
+
 METHOD = "/authorization.HandleAuthorizationService/HandleAuthorization"
 
 
@@ -42,11 +44,11 @@ class Answer:
 
 def read_answer(data: bytes) -> Answer:
     """CheckResult {1 status {1 code}, 2 valid_duration {1 seconds, 2 nanos}, 3 valid_use_count}."""
-    fields = dict(_fields(data))
-    status = dict(_fields(_bytes(fields.get(1, b""))))
-    duration = dict(_fields(_bytes(fields.get(2, b""))))
+    parts = dict(fields(data))
+    status = dict(fields(_bytes(parts.get(1, b""))))
+    duration = dict(fields(_bytes(parts.get(2, b""))))
     seconds = _int(duration.get(1, 0)) + _int(duration.get(2, 0)) / 1e9
-    return Answer(_int(status.get(1, 0)), seconds, _int(fields.get(3, 0)), len(data))
+    return Answer(_int(status.get(1, 0)), seconds, _int(parts.get(3, 0)), len(data))
 
 
 def check_all(address: str, requests: Sequence[bytes], timeout: float = 10.0) -> list[Answer]:
@@ -79,36 +81,11 @@ def check(address: str, namespace: str, service: str) -> Answer:
     return check_all(address, [request(namespace.encode(), service.encode())])[0]
 
 
-def _fields(data: bytes) -> "list[tuple[int, bytes | int]]":
-    fields: list[tuple[int, bytes | int]] = []
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        value, at = _varint(data, at)
-        if tag & 7 == 2:
-            fields.append((tag >> 3, data[at : at + value]))
-            at += value
-        else:
-            assert tag & 7 == 0
-            fields.append((tag >> 3, value))
-    return fields
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-
-
-def _bytes(value: bytes | int) -> bytes:
+def _bytes(value: Value) -> bytes:
     assert isinstance(value, bytes)
     return value
 
 
-def _int(value: bytes | int) -> int:
+def _int(value: Value) -> int:
     assert isinstance(value, int)
     return value
