@@ -200,7 +200,8 @@ class Recorder:
             self._ring(revision for revision, one in zip(part, recorded, strict=True) if one.ring)
             for revision, one in zip(part, recorded, strict=True):
                 if one.episode.phase(one.at, self._rhythm) == "awake":
-                    self._awake_until[revision] = tallies[revision].last + self._settings.idle_after
+                    until = tallies[revision].last + self._settings.idle_after
+                    self._awake_until[revision] = max(until, self._awake_until.get(revision, 0.0))
 
     async def _record(self, stream: Stream, part: Sequence[Revision], tallies: _Tallies) -> list[Recorded]:
         commit = Commit(f"{self._name}:{stream}", next(self._numbers[stream]))

@@ -46,7 +46,7 @@ def status(as_json: bool) -> None:  # noqa: FBT001  click passes flags as boolea
 def table(census: Census) -> Table:
     """The census as a table for a terminal."""
     figures = census.as_dict()
-    shown = Table("", "wake-ups", "calls", title="the ledger", title_justify="left")
+    shown = Table("", "wake-ups", "calls", title="the ledger", title_justify="left", min_width=56)
     for column in shown.columns[1:]:
         column.justify = "right"
     for state, wakeups, calls in ROWS:
