@@ -21,6 +21,10 @@ LONGEST_LINE: Final = 1 << 20
 #: A process that ran for this many seconds did not end early.
 STEADY_SECONDS: Final = 10.0
 
+#: How often a process is asked whether it is alive, and after how many refusals in a row it is ended, to be restarted.
+ASK_EVERY: Final = 4.0
+REFUSALS: Final = 3
+
 PR_SET_PDEATHSIG: Final = 1
 LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -29,16 +33,26 @@ Say = Callable[[str, str], None]
 
 
 class Child:
-    """A process by name. `ready` is asked every 20 ms after a start whether it does its work."""
+    """A process by name.
+
+    `ready` is asked every 20 ms after the first start whether it does its work; `alive`, from then on, whether it still can.
+    """
 
     def __init__(
-        self, name: str, command: Sequence[str], *, ready: Callable[[], bool], say: Say, env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        ready: Callable[[], bool],
+        alive: Callable[[], bool],
+        say: Say,
+        env: Mapping[str, str],
     ) -> None:
         self.name = name
-        self._command, self._ready, self._say = command, ready, say
-        self._env = dict(os.environ) | dict(env or {})
+        self._command, self._ready, self._alive, self._say = command, ready, alive, say
+        self._env = dict(os.environ) | dict(env)
         self._process: asyncio.subprocess.Process | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._last_line = ""
 
     @property
@@ -50,7 +64,7 @@ class Child:
         """Start, and wait until it is ready. Raises CannotStart where it ends first, or takes longer than `within` seconds."""
         await self._spawn()
         assert self._process is not None
-        self._keeping = asyncio.create_task(self._keep(), name=f"keep {self.name}")
+        self._tasks.append(asyncio.create_task(self._keep(), name=f"keep {self.name}"))
         try:
             async with asyncio.timeout(within):
                 while not await asyncio.to_thread(self._ready):
@@ -62,12 +76,14 @@ class Child:
         except TimeoutError as error:
             msg = f"{self.name} was not ready within {within:g} s"
             raise CannotStart(msg) from error
+        self._tasks.append(asyncio.create_task(self._watch(), name=f"watch {self.name}"))
 
     async def stop(self, within: float) -> None:
         """Have it end by itself; after `within` seconds, end it."""
-        if self._keeping:
-            self._keeping.cancel()
-            await asyncio.wait({self._keeping})
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         if self._process is None or not self.running:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -107,6 +123,17 @@ class Child:
             self._say(self.name, f"ended ({_how(code)}): restarted in {back_off:g} s")
             await asyncio.sleep(back_off)
             await self._spawn()
+
+    async def _watch(self) -> None:
+        refusals = 0
+        while True:
+            await asyncio.sleep(ASK_EVERY)
+            refusals = 0 if not self.running or await asyncio.to_thread(self._alive) else refusals + 1
+            if refusals == REFUSALS and self._process is not None:
+                self._say(self.name, "is stuck: killed")
+                refusals = 0
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None

@@ -109,6 +109,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ring_again: Seconds = Seconds(3)
     #: No doorbell is rung while the queue holds this many tasks: the sweep rings later, and for many Revisions at once.
     ring_below: Count = 200
+    #: A worker that asked for nothing for so long, while wake-ups are due, says on /livez that it is stuck.
+    stuck_after: Seconds = Seconds(15)
     #: How often a worker looks for what is due.
     sweep_every: Seconds = Seconds(0.1)
 

@@ -127,7 +127,11 @@ class Up:
             "WAKEQUEUE_ADMIN_ADDRESS": f"127.0.0.1:{self._admin_ports.get(name, 0)}",
             "PYTHONUNBUFFERED": "1",
         }
-        return Child(name, command, ready=ready, say=self.say, env=env)
+        return Child(name, command, ready=ready, alive=self._alive(name), say=self.say, env=env)
+
+    def _alive(self, name: str) -> Callable[[], bool]:
+        port = self._admin_ports.get(name)
+        return lambda: port is None or fetch(port, "/livez")[0] == OK
 
     def _admin(self) -> AdminServer:
         registry = CollectorRegistry()

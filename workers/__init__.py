@@ -5,5 +5,6 @@ command      `wakequeue worker` and `wakequeue flower`
 tasks        the one task: unpack, deliver, return
 deliver      take, decide, encode, send, settle; or release; or bury
 autoscaler   the one WebSocket: all that waits in one frame, a ping after it, the pong confirms
+watchdog     knows when a worker takes nothing while wake-ups are due
 sweep        rings what is due and was not rung, and ends the leases of workers that died
 """

@@ -24,6 +24,7 @@ from workers import tasks
 from workers.autoscaler import AutoscalerConnection
 from workers.deliver import Deliverer
 from workers.sweep import Sweep
+from workers.watchdog import Watchdog
 
 
 class Worker:
@@ -34,7 +35,8 @@ class Worker:
         self.ledger = WorkerLedger.connect(redis_url(settings))
         self.autoscaler = AutoscalerConnection(settings.autoscaler_endpoint, settings, joins=codec.joins)
         self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings)
-        self.sweep = Sweep(self.ledger, functools.partial(broker.ring, app), settings)
+        self.watchdog = Watchdog(settings.stuck_after)
+        self.sweep = Sweep(self.ledger, functools.partial(broker.ring, app), settings, self.watchdog)
         self.admin = AdminServer(settings.admin_address, live=self._live, ready=self._ready, registry=WORKER)
         self.consumes = False
 
@@ -46,7 +48,7 @@ class Worker:
         self.ledger.client.close()
 
     def _live(self) -> dict[str, bool]:
-        return {"sender": self.autoscaler.alive, "sweep": self.sweep.alive}
+        return {"sender": self.autoscaler.alive, "sweep": self.sweep.alive, "consumer": not self.watchdog.stuck}
 
     def _ready(self) -> dict[str, bool]:
         return {"redis": self.ledger.ping(), "autoscaler": self.autoscaler.connected, "consumer": self.consumes}
@@ -68,6 +70,7 @@ _worker: Worker | None = None
 
 def _deliverer() -> Deliverer:
     assert _worker is not None, "a task ran before worker_init"
+    _worker.watchdog.delivering()
     return _worker.deliverer
 
 

@@ -25,6 +25,7 @@ from wakequeue.telemetry import (
     Bounded,
     Event,
 )
+from workers.watchdog import Watchdog
 
 #: How many sweeps go by, at least, between two counts of the ledger for the metrics, and how many wake-ups each sweep more is
 #: worth: a count keeps Redis for some 4 microseconds a wake-up.
@@ -33,10 +34,12 @@ WAKEUPS_PER_SWEEP = 40
 
 
 class Sweep:
-    """Sweeps from a thread of its own, from its making to `close`; `ring` publishes doorbells."""
+    """Sweeps from a thread of its own, from its making to `close`; `ring` publishes doorbells, `watchdog` learns what is due."""
 
-    def __init__(self, ledger: WorkerLedger, ring: Callable[[Sequence[Revision]], int], settings: Settings) -> None:
-        self._ledger, self._ring, self._settings = ledger, ring, settings
+    def __init__(
+        self, ledger: WorkerLedger, ring: Callable[[Sequence[Revision]], int], settings: Settings, watchdog: Watchdog
+    ) -> None:
+        self._ledger, self._ring, self._settings, self._watchdog = ledger, ring, settings, watchdog
         self._failed = Bounded(Event.SWEEP_FAILED)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
@@ -60,10 +63,12 @@ class Sweep:
                 if until_census <= 0:
                     census = self._ledger.census(QUEUE)
                     _export(census)
+                    self._watchdog.oldest_due(census.oldest_due_seconds)
                     until_census = max(SWEEPS_PER_CENSUS, (census.pending + census.leased) // WAKEUPS_PER_SWEEP)
                 until_census -= 1
             except (LedgerUnavailable, OperationalError, OSError) as error:
                 self._failed.warning(error=error)
+                self._watchdog.oldest_due(0)
 
     def _sweep(self) -> None:
         settings = self._settings

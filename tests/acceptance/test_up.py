@@ -135,6 +135,17 @@ def test_a_child_that_dies_is_restarted_and_said(machine: Machine, name: str, wo
     stop(up)
 
 
+def test_a_child_that_is_stuck_is_restarted(machine: Machine) -> None:
+    """A worker that is there and answers nothing is ended and started again, and what was called meanwhile is reported."""
+    up = machine.up()
+    child(up, "worker").suspend()
+    machine.run("call", "default/patient")
+    up.wait_for_line("worker | is stuck: killed", within=40)
+    up.wait_for_line("worker | ended (SIGKILL): restarted")
+    up.wait_for_line("stat default/patient", within=20)
+    stop(up)
+
+
 def test_what_is_recorded_survives(machine: Machine) -> None:
     """A wake-up that could not be delivered before `up` was stopped is delivered when it is started again."""
     with StatServer() as elsewhere:

@@ -141,6 +141,18 @@ def test_celerys_own_tools(installation: Installation) -> None:
     wait_until(lambda: f"worker-{worker.process.pid}@" in workers(), what="Flower to show the worker")
 
 
+def test_a_worker_that_takes_nothing_says_so(installation: Installation, stat_server: StatServer) -> None:
+    """A worker that was told to consume no more, while wake-ups are due, is not alive by its /livez; then it is again."""
+    hook, worker = installation.hook(), installation.worker(WAKEQUEUE_STUCK_AFTER="1s")
+    assert installation.start([*CELERY, "control", "cancel_consumer", "wakequeue"]).wait() == 0
+    assert worker.get("/livez")[0] == 200
+    assert installation.start([WAKEQUEUE, "call", "shop/cart"], WAKEQUEUE_GRPC_ADDRESS=hook.grpc_address).wait() == 0
+    wait_until(lambda: worker.get("/livez") == (503, "sender: ok\nsweep: ok\nconsumer: failed\n"), 30, "/livez to fail")
+    assert installation.start([*CELERY, "control", "add_consumer", "wakequeue"]).wait() == 0
+    stat_server.wait_for("shop/cart")
+    wait_until(lambda: worker.get("/livez")[0] == 200, 30, "/livez to be well again")
+
+
 def test_a_plain_celery_worker(installation: Installation, stat_server: StatServer) -> None:
     """`celery -A workers.app worker` without any option is a whole worker."""
     hook = installation.hook()

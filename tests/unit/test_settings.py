@@ -29,6 +29,7 @@ GOOD: Final[dict[str, tuple[tuple[str, object], tuple[str, object]]]] = {
     "service_patterns": (("(?P<name>.+)", (re.compile("(?P<name>.+)"),)), ("x(?P<name>.+)", (re.compile("x(?P<name>.+)"),))),
     "answer_within": (("50ms", 0.05), ("1s", 1.0)),
     "awake_cache": (("3s", 3.0), ("500ms", 0.5)),
+    "stuck_after": (("10s", 10.0), ("20s", 20.0)),
     "patience": (("10s", 10.0), ("20s", 20.0)),
     "keep_dead_letters": ((5, 5), ("6", 6)),
     "linger": (("2ms", 0.002), ("1.5ms", 0.0015)),
