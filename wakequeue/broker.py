@@ -75,12 +75,12 @@ def broker_url(redis_url: str) -> str:
     return f"redis+socket://{credentials}{'@' * bool(credentials)}{url.path}?virtual_host={database}"
 
 
-def ring(app: Celery, revisions: Sequence[Revision], **options: Any) -> int:  # noqa: ANN401  Celery's own publishing options
+def ring(app: Celery, revisions: Sequence[Revision]) -> int:
     """Publish doorbells for Revisions that are due. Returns how many; raises kombu's OperationalError where Redis is away."""
     starts = range(0, len(revisions), REVISIONS_PER_DOORBELL)
     for start in starts:
         names = [str(revision) for revision in revisions[start : start + REVISIONS_PER_DOORBELL]]
-        app.send_task(DELIVER, args=[names], queue=QUEUE, retry=False, **options)
+        app.send_task(DELIVER, args=[names], queue=QUEUE, retry=False)
     return len(starts)
 
 

@@ -1,10 +1,12 @@
 """The workers: Celery workers that deliver what is due to the Autoscaler.
 
-app          the Celery application, and what its process owns: one sender, one sweep, one admin port
-command      `wakequeue worker` and `wakequeue flower`
-tasks        the one task: unpack, deliver, return
-deliver      take, decide, encode, send, settle; or release; or bury
-autoscaler   the one WebSocket: all that waits in one frame, a ping after it, the pong confirms
-watchdog     knows when a worker takes nothing while wake-ups are due
-sweep        rings what is due and was not rung, and ends the leases of workers that died
+    app          the Celery application, and what its process owns: one sender, one sweep, one admin port
+    command      `wakequeue worker` and `wakequeue flower`
+    tasks        the one task: unpack, deliver, return
+    deliver      take, decide, encode, send, settle; or release; or bury
+    autoscaler   the one WebSocket: all that waits in one frame, a ping after it, the pong confirms
+    sweep        rings what is due and was not rung, and ends the leases of workers that died
+    watchdog     knows when a worker takes nothing while wake-ups are due
+
+A task finds what there is to do in the ledger, never in its message.
 """
