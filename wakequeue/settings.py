@@ -68,9 +68,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: How long an answer may be cached by the gateway while a Revision is awake: shorter than `idle_after`.
     awake_cache: Seconds = Seconds(2)
     #: How long calls wait for others to share their commit, above `linger_above` calls a second.
-    linger: Seconds = Seconds(0.001)
+    linger: Seconds = Seconds(0.002)
     #: The calls a second of one front above which it lingers.
-    linger_above: Count = 2_000
+    linger_above: Count = 1_200
     #: How many Revisions' calls a front holds while Redis is away; calls beyond it are dropped and counted.
     buffer_revisions: Count = 100_000
     #: How long a process that is told to stop may take to finish what it has begun.

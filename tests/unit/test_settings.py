@@ -32,7 +32,7 @@ GOOD: Final[dict[str, tuple[tuple[str, object], tuple[str, object]]]] = {
     "stuck_after": (("10s", 10.0), ("20s", 20.0)),
     "patience": (("10s", 10.0), ("20s", 20.0)),
     "keep_dead_letters": ((5, 5), ("6", 6)),
-    "linger": (("2ms", 0.002), ("1.5ms", 0.0015)),
+    "linger": (("3ms", 0.003), ("1.5ms", 0.0015)),
     "linger_above": (("1", 1), ("5000", 5000)),
     "buffer_revisions": (("1", 1), ("5000", 5000)),
     "drain_within": (("1m", 60.0), ("10s", 10.0)),
