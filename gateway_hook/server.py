@@ -1,7 +1,6 @@
 """The front's process: it listens, says how it is, and drains when told to stop."""
 
 import asyncio
-import signal
 import socket
 import time
 import uuid
@@ -11,8 +10,6 @@ import click
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from redis import Redis
-from redis.exceptions import RedisError
 
 from gateway_hook import mixer
 from gateway_hook.doorbell import Doorbell
@@ -21,8 +18,9 @@ from wakequeue import broker
 from wakequeue.admin import AdminServer
 from wakequeue.embedded import redis_url
 from wakequeue.errors import CannotStart
-from wakequeue.ledger import FrontLedger
+from wakequeue.ledger import FrontLedger, WorkerLedger
 from wakequeue.settings import Settings, load
+from wakequeue.stopping import told_to_stop
 from wakequeue.telemetry import FRONT, Event, configure_logging, info
 
 #: Mixer keeps one connection per replica with up to 1,024 calls in flight on it, and a burst comes from several at once. gRPC
@@ -48,18 +46,18 @@ def hook() -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    told_to_stop = _stop_signal()
+    told = told_to_stop()
     url = redis_url(settings)
     app = broker.make_app(url)
     ledger = FrontLedger.connect(url, settings, broker.QUEUE)
     doorbell = Doorbell(lambda revisions: broker.ring(app, revisions))
     recorder = Recorder(ledger, doorbell.ring, settings, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
-    pinged = Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    pinged = WorkerLedger.connect(url, timeout=1.0)
     serving = asyncio.Event()
     admin = AdminServer(
         settings.admin_address,
         live=lambda: {"recorder": recorder.alive, "doorbell": doorbell.alive},
-        ready=lambda: {"grpc": serving.is_set(), "redis": _answers(pinged)},
+        ready=lambda: {"grpc": serving.is_set(), "redis": pinged.ping()},
         registry=FRONT,
     )
     adapter = mixer.Mixer(recorder, settings)
@@ -71,7 +69,7 @@ async def _serve(settings: Settings) -> None:
     serving.set()
     info(Event.STARTED, role="hook", grpc=settings.grpc_address, admin_port=admin.port)
 
-    await told_to_stop.wait()
+    await told.wait()
     info(Event.DRAINING, role="hook")
     drained_at = time.monotonic() + settings.drain_within
     serving.clear()
@@ -108,17 +106,3 @@ async def _until_quiet(adapter: mixer.Mixer, within: float) -> None:
     while adapter.answered != answered and time.monotonic() < deadline:
         answered = adapter.answered
         await asyncio.sleep(QUIET_SECONDS)
-
-
-def _stop_signal() -> asyncio.Event:
-    told = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    return told
-
-
-def _answers(client: Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except (RedisError, OSError):
-        return False

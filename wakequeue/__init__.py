@@ -10,7 +10,7 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     broker                    the Celery configuration, and the doorbell
     telemetry, admin          metrics, log events, and the port that serves them
     errors                    every error, by what its catcher does next
-    embedded                  the Redis for one machine
+    embedded, stopping        the Redis for one machine; how a process is told to stop
     cli, up, status, standin  the command line; up keeps each child, and serves their admin ports merged
 """
 

@@ -7,7 +7,6 @@ over the seconds between the first and the last (at most the stable window), and
 
 import asyncio
 import math
-import signal
 import time
 from collections import defaultdict
 from typing import Final
@@ -22,6 +21,7 @@ from wakequeue.revision import Revision
 from wakequeue.setting_types import Address
 from wakequeue.settings import load
 from wakequeue.stat import StatMessage
+from wakequeue.stopping import told_to_stop
 
 #: Knative's defaults: 70 % of 100 concurrent requests a pod, averaged over 60 s.
 TARGET: Final = 70.0
@@ -66,9 +66,7 @@ async def _serve(address: Address, codec: Codec) -> None:
         except ConnectionClosed:
             pass
 
-    told = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    told = told_to_stop()
     try:
         server = await serve(read, address.host, address.port, compression=None, max_size=None)
     except OSError as error:

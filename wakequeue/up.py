@@ -31,6 +31,7 @@ from wakequeue.merged import MergedMetrics, fetch
 from wakequeue.setting_types import Address
 from wakequeue.settings import Settings, load
 from wakequeue.status import table
+from wakequeue.stopping import told_to_stop
 
 START_SECONDS: Final = 30.0
 OK: Final = 200
@@ -56,22 +57,20 @@ class Up:
         self._admin_ports = {"hook": _free_port(), "worker": _free_port()}
         self._endpoint = settings.autoscaler_endpoint or f"ws://127.0.0.1:{_free_port()}"
         self._ledger = WorkerLedger.connect(self._url, timeout=0.5)
-        self._told_to_stop = asyncio.Event()
 
     async def run(self) -> None:
         """Start everything, wait for Ctrl-C or SIGTERM, stop everything in the reverse order."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, self._told_to_stop.set)
+        told = told_to_stop(signal.SIGHUP)
         started: list[Child] = []
         admin = self._admin()
         try:
             with self._live():
                 for stage in self._stages():
                     started += stage
-                    if await self._stopped_before(asyncio.gather(*(child.start(START_SECONDS) for child in stage))):
+                    if await self._stopped_before(told, asyncio.gather(*(child.start(START_SECONDS) for child in stage))):
                         return
                 self._say_ready()
-                await self._told_to_stop.wait()
+                await told.wait()
         finally:
             self.say("up", "stopping")
             for child in reversed(started):
@@ -87,13 +86,14 @@ class Up:
             else:
                 click.echo(f"{name} | {line}")
 
-    async def _stopped_before(self, starting: "asyncio.Future[list[None]]") -> bool:
+    @staticmethod
+    async def _stopped_before(told: asyncio.Event, starting: "asyncio.Future[list[None]]") -> bool:
         """Wait for a start, or for being told to stop; says whether it was the latter."""
-        told = asyncio.ensure_future(self._told_to_stop.wait())
-        waits: set[asyncio.Future[Any]] = {starting, told}
+        stopped = asyncio.ensure_future(told.wait())
+        waits: set[asyncio.Future[Any]] = {starting, stopped}
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
-            told.cancel()
+            stopped.cancel()
             starting.result()
             return False
         starting.cancel()

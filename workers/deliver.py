@@ -41,6 +41,7 @@ class Deliverer:
 
     def __init__(self, ledger: WorkerLedger, autoscaler: Autoscaler, codec: Codec, settings: Settings) -> None:
         self._ledger, self._autoscaler, self._codec, self._settings = ledger, autoscaler, codec, settings
+        self._rhythm = settings.rhythm
 
     def deliver(self, revisions: Iterable[Revision]) -> Delivered:
         """Deliver those of the Revisions that are due.
@@ -73,12 +74,13 @@ class Deliverer:
         return planned, doomed
 
     def _compose(self, lease: Lease) -> _Planned:
-        now, rhythm = lease.taken_at, self._settings.rhythm
-        waited = now - lease.first_call if lease.calls else 0.0
-        step = decide(lease.episode, calls=lease.calls, waiting=lease.waiting, waited=waited, now=now, rhythm=rhythm)
-        if now - lease.last_call > self._settings.max_age:
-            if lease.calls:
-                raise Expired
+        now, rhythm = lease.taken_at, self._rhythm
+        if now - lease.last_call <= self._settings.max_age:
+            waited = now - lease.first_call if lease.calls else 0.0
+            step = decide(lease.episode, calls=lease.calls, waiting=lease.waiting, waited=waited, now=now, rhythm=rhythm)
+        elif lease.calls:
+            raise Expired
+        else:
             step = rest(lease.episode, rhythm)
         if step.report is None:
             return _Planned(lease, step, None)

@@ -20,14 +20,8 @@ for i = 5, #ARGV do
       revision = name, reason = reason, calls = calls, buried_at = now, attempts = number(key, 'attempts'),
       first_call = number(key, 'taken_first_call'), last_call = number(key, 'last_call'),
     }))
-    local since = number(key, 'calls')
-    redis.call('HSET', key, 'taken', 0, 'attempts', 0, 'waiting', since)
-    if since > 0 then
-      local due_at = math.max(now, number(key, 'ready_at'))
-      pend(name, due_at, due_at)
-    else
-      rest(name, idle_after)
-    end
+    redis.call('HSET', key, 'taken', 0, 'attempts', 0, 'waiting', number(key, 'calls'))
+    go_on(name, idle_after)
   end
 end
 

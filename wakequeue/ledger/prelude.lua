@@ -31,10 +31,19 @@ local function give_back(name, due_at)
   pend(name, due_at, due_at)
 end
 
--- Nothing to report: forget the Revision idle_after its last call, and not before it may be reported again.
-local function rest(name, idle_after)
+-- A lease has done its work: calls that came since are pending, else a repeat is, else there is nothing to report, and the
+-- Revision is forgotten idle_after its last call, though not before it may be reported again.
+local function go_on(name, idle_after, repeat_at)
   local key = revision_key(name)
-  redis.call('PEXPIREAT', key, math.max(number(key, 'last_call') + idle_after, number(key, 'ready_at')))
+  local ready_at = number(key, 'ready_at')
+  if number(key, 'calls') > 0 then
+    local due_at = math.max(now, ready_at)
+    pend(name, due_at, due_at)
+  elseif repeat_at then
+    pend(name, repeat_at, repeat_at)
+  else
+    redis.call('PEXPIREAT', key, math.max(number(key, 'last_call') + idle_after, ready_at))
+  end
 end
 
 -- Whether the lease that carries this token is the Revision's, and still runs.

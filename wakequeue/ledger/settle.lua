@@ -12,18 +12,10 @@ for i = 3, #ARGV, 7 do
   else
     redis.call('ZREM', LEASED, name)
     settled = settled + number(key, 'taken')
-    local ready_at, repeat_at = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5])
     redis.call('HSET', key, 'taken', 0, 'attempts', 0, 'first_report', ARGV[i + 1], 'last_report', ARGV[i + 2],
-      'concurrency', ARGV[i + 3], 'ready_at', ready_at)
+      'concurrency', ARGV[i + 3], 'ready_at', ARGV[i + 4])
     redis.call('HINCRBY', key, 'waiting', -ARGV[i + 6])
-    if number(key, 'calls') > 0 then
-      local due_at = math.max(now, ready_at)
-      pend(name, due_at, due_at)
-    elseif repeat_at then
-      pend(name, repeat_at, repeat_at)
-    else
-      rest(name, idle_after)
-    end
+    go_on(name, idle_after, tonumber(ARGV[i + 5]))
   end
 end
 
