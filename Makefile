@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(shell find gateway_hook workers wakequeue -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
 
-.PHONY: help up test gates format protos lock clean
+.PHONY: help up test faults gates format protos lock clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ up: .venv/installed ## run everything on this machine: Redis, front, worker, Flo
 
 test: .venv/installed .venv/tools ## run the tests, against the wheel
 	$(BIN)/pytest
+
+faults: .venv/installed .venv/tools ## hurt real processes, and show that nothing is lost (FULL=1: as often as it takes to trust it)
+	$(BIN)/pytest tests/faults -rx $(if $(FULL),--full)
 
 gates: .venv/installed .venv/tools ## run the linters, the type checker, and the check of generated code
 	$(BIN)/ruff check .

@@ -1,0 +1,91 @@
+"""The faults: each is done to real processes, makes a row of the table at the end, and has a mutant that fails it.
+
+`make faults` does each so often as CI has time for; `make faults FULL=1`, as often as it takes to trust it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+from support.fault import Row
+from support.installation import Installation
+from support.mutant import Mutant
+
+ROWS = pytest.StashKey[list[Row]]()
+
+#: How often a fault is done to a mutant, which has to fail once.
+TIMES_FOR_A_MUTANT = 5
+
+
+@dataclass
+class Trial:
+    """What a fault is done to: the packages as they are, or a mutant's; every process started through it ends with it."""
+
+    env: dict[str, str]
+    full: bool
+    rows: list[Row]
+    mutant: Mutant | None = None
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def times(self, usual: int, full: int) -> int:
+        """How often to do the fault."""
+        if self.mutant is not None:
+            return min(usual, TIMES_FOR_A_MUTANT)
+        return full if self.full else usual
+
+    def installation(self, redis_url: str, autoscaler: str, **env: str) -> Installation:
+        """Fronts and workers to be started."""
+        return self.stack.enter_context(Installation(redis_url, autoscaler, self.env | env))
+
+    def judge(self, row: Row) -> Row:
+        """Put a row into the table, and return it for the test to judge."""
+        if self.mutant is None:
+            self.rows.append(row)
+        return row
+
+
+def mutant(name: str, file: str, old: str, new: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Do a fault to the packages as they are, and to this mutant, which has to fail it."""
+    made = Mutant(name, file, old, new)
+    fails = pytest.mark.xfail(strict=True, raises=AssertionError, reason=f"mutant: {name}")
+    return pytest.mark.parametrize(
+        "trial", [pytest.param(None, id="as it is"), pytest.param(made, id="mutant", marks=fails)], indirect=True
+    )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--full` does each fault as often as it takes to trust it."""
+    parser.addoption("--full", action="store_true", help="do each fault as often as it takes to trust it")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin with an empty table."""
+    config.stash[ROWS] = []
+
+
+@pytest.fixture
+def trial(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trial]:
+    """The packages as they are; with `mutant`, its copy too."""
+    made: Mutant | None = getattr(request, "param", None)
+    env = made.write(tmp_path / "mutant") if made else {}
+    config = request.config
+    trial = Trial(env, bool(config.getoption("--full")), config.stash[ROWS], made)
+    with trial.stack:
+        yield trial
+
+
+def pytest_terminal_summary(config: pytest.Config) -> None:
+    """Print the table."""
+    table = Table(
+        "fault", "times", "recorded", "delivered", "twice", "lost", "worst recovery", title="faults", title_justify="left"
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in config.stash[ROWS]:
+        numbers = (row.times, row.recorded, row.delivered, row.twice, row.lost)
+        table.add_row(row.fault, *(f"{number:,}" for number in numbers), f"{row.worst_recovery:.2f} s")
+    Console(width=132).print(table)
