@@ -77,7 +77,7 @@ class Mixer:
             return self._refuse(error.reason, error.detail), self._uncached
         remaining = context.time_remaining()
         budget = self._settings.answer_within if remaining is None else remaining / 2
-        outcome = await self._recorder.record(revision, budget)
+        outcome = await self._recorder.record(revision, PROTOCOL, budget)
         return outcome, self._cached if outcome is Outcome.AWAKE else self._uncached
 
     def _refuse(self, reason: str, detail: str) -> str:

@@ -33,6 +33,10 @@ RATE_WINDOW: Final = 0.1
 #: The most Revisions in one script call, so that no commit keeps Redis from its other clients for more than some milliseconds.
 COMMIT_REVISIONS: Final = 1_000
 
+#: How many callers of one Revision a commit names; further ones are counted together.
+MOST_CALLERS: Final = 8
+OTHERS: Final = "others"
+
 #: Commits of groups and those of awake Revisions overtake each other, so each has numbers of its own.
 Stream = Literal["groups", "awake"]
 
@@ -60,21 +64,24 @@ class Ledger(Protocol):
 
 @dataclass(slots=True)
 class _Tally:
-    calls: int
     first: float
     last: float
+    calls: int = 0
+    callers: dict[str, int] = field(default_factory=dict)
 
 
 class _Tallies(dict[Revision, _Tally]):
-    """Calls by Revision, with the times of the first and the last."""
+    """Calls by Revision, with who made them, and the times of the first and the last."""
 
-    def add(self, revision: Revision, now: float) -> None:
+    def add(self, revision: Revision, caller: str, now: float) -> None:
         tally = self.get(revision)
         if tally is None:
-            self[revision] = _Tally(1, now, now)
-        else:
-            tally.calls += 1
-            tally.last = now
+            tally = self[revision] = _Tally(now, now)
+        tally.calls += 1
+        tally.last = now
+        if caller not in tally.callers and len(tally.callers) >= MOST_CALLERS:
+            caller = OTHERS
+        tally.callers[caller] = tally.callers.get(caller, 0) + 1
 
     @property
     def calls(self) -> int:
@@ -121,12 +128,12 @@ class Recorder:
         self._committing = asyncio.create_task(self._commit_groups(), name="recorder")
         self._flushing = asyncio.create_task(self._flush_awake(), name="recorder of awake Revisions")
 
-    async def record(self, revision: Revision, budget: float) -> Outcome:
-        """Record one call, and return within `budget` seconds."""
+    async def record(self, revision: Revision, caller: str, budget: float) -> Outcome:
+        """Record one call that `caller` told of, and return within `budget` seconds."""
         now = self._clock()
         if now < self._awake_until.get(revision, 0.0):
             self._awake_until[revision] = now + self._settings.idle_after
-            self._awake_calls.add(revision, now)
+            self._awake_calls.add(revision, caller, now)
             self._unrecorded += 1
             return Outcome.AWAKE
         group = self._open
@@ -137,7 +144,7 @@ class Recorder:
         if not group.tallies:
             self._filled.set()
             asyncio.get_running_loop().call_later(self._settings.answer_within, group.answered.set)
-        group.tallies.add(revision, now)
+        group.tallies.add(revision, caller, now)
         self._unrecorded += 1
         if budget >= self._settings.answer_within:
             await group.answered.wait()
@@ -208,7 +215,7 @@ class Recorder:
         while True:
             now = self._clock()
             entries = [
-                Entry(revision, tally.calls, stream == "awake", now - tally.first, now - tally.last)
+                Entry(revision, tally.calls, stream == "awake", now - tally.first, now - tally.last, tally.callers)
                 for revision in part
                 for tally in (tallies[revision],)
             ]

@@ -52,7 +52,7 @@ async def _serve(settings: Settings) -> None:
     ledger = FrontLedger.connect(url, settings, broker.QUEUE)
     doorbell = Doorbell(lambda revisions: broker.ring(app, revisions))
     recorder = Recorder(ledger, doorbell.ring, settings, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
-    pinged = WorkerLedger.connect(url, timeout=1.0)
+    pinged = WorkerLedger.connect(url, settings, timeout=1.0)
     serving = asyncio.Event()
     admin = AdminServer(
         settings.admin_address,

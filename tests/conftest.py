@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 from support.installation import Installation
+from support.ledger import Ledger
 from support.redis_server import RedisServer
 from support.stat_server import StatServer
 from support.statgob import Statgob, build_statgob
@@ -49,3 +50,11 @@ def installation(redis_server: RedisServer, stat_server: StatServer) -> Iterator
 def statgob(tmp_path_factory: pytest.TempPathFactory) -> Statgob:
     """Go's own reading and writing of gob frames."""
     return build_statgob(tmp_path_factory.mktemp("statgob"))
+
+
+@pytest.fixture
+def ledger(shared_redis: RedisServer) -> Iterator[Ledger]:
+    """An empty ledger."""
+    ledger = Ledger(shared_redis)
+    yield ledger
+    ledger.close()

@@ -103,8 +103,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reconnect_at_most: Seconds = Seconds(1)
     #: A wake-up whose last call is older is buried as expired.
     max_age: Seconds = Seconds(300)
-    #: How many dead letters are kept; the oldest beyond it are dropped and counted.
+    #: The reports that all workers together make in a second, and how many at once after a quiet time.
+    rate_limit: Count = 20_000
+    rate_burst: Count = 20_000
+    #: The same for the Revisions of one namespace: less than for all, so that a noisy one leaves room for the others.
+    namespace_rate_limit: Count = 10_000
+    namespace_rate_burst: Count = 10_000
+    #: How many dead letters are kept, and for how long; those beyond it are dropped, the oldest first, and counted.
     keep_dead_letters: Count = 10_000
+    keep_dead_letters_for: Seconds = Seconds(7 * 24 * 3600)
+    #: How many entries of the audit trail are kept, roughly: the newest.
+    keep_history: Count = 10_000
     #: A doorbell that nobody answered is rung again after this long.
     ring_again: Seconds = Seconds(3)
     #: No doorbell is rung while the queue holds this many tasks: the sweep rings later, and for many Revisions at once.
@@ -127,8 +136,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-#: Pairs of which the first must be shorter than the second.
-SHORTER: Final = (
+#: Pairs of which the first must be less than the second.
+LESS: Final = (
     ("awake_cache", "idle_after"),
     ("report_every", "idle_after"),
     ("correct_after", "report_every"),
@@ -137,6 +146,7 @@ SHORTER: Final = (
     ("reconnect_after", "reconnect_at_most"),
     ("confirm_within", "lease_for"),
     ("linger", "answer_within"),
+    ("namespace_rate_limit", "rate_limit"),
 )
 
 
@@ -146,10 +156,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     raw = _from_file(environ.get(FILE_VARIABLE)) | _from_environment(environ)
     chosen: dict[str, Any] = {name: _convert(shown, name, value) for name, (shown, value) in raw.items()}
     settings = Settings(**chosen)
-    for short, long in SHORTER:
+    for short, long in LESS:
         if getattr(settings, short) >= getattr(settings, long):
             shown, value = raw.get(short, raw.get(long, (short, "")))
-            msg = f"{shown} = {value!r}: {short} must be shorter than {long} ({getattr(settings, long):g}s)"
+            limit = getattr(settings, long)
+            bound = f"shorter than {long} ({limit:g}s)" if isinstance(limit, Seconds) else f"less than {long} ({limit})"
+            msg = f"{shown} = {value!r}: {short} must be {bound}"
             raise SettingsError(msg)
     if settings.report_every < 1:
         shown, value = raw["report_every"]

@@ -19,6 +19,7 @@ ROWS: Final = (
     ("leased", "leased", "leased_calls"),
     ("settled", None, "settled_calls"),
     ("buried", "buried", "buried_calls"),
+    ("discarded", None, "discarded_calls"),
     ("recorded", None, "recorded_calls"),
 )
 
@@ -29,7 +30,7 @@ def status(as_json: bool) -> None:  # noqa: FBT001  click passes flags as boolea
     """Show what the ledger holds, by state."""
     settings = load()
     try:
-        census = WorkerLedger.connect(redis_url(settings)).census(QUEUE)
+        census = WorkerLedger.connect(redis_url(settings), settings).census(QUEUE)
     except LedgerUnavailable as error:
         msg = f"the ledger can't be read: {error} (is `wakequeue up` running, or WAKEQUEUE_REDIS_URL set?)"
         raise CannotStart(msg) from error

@@ -45,12 +45,19 @@ FRAMES = Counter("wakequeue_frames", "WebSocket frames written to the Autoscaler
 PONGS = Counter("wakequeue_pongs", "Pongs that confirmed frames.", registry=WORKER)
 CONNECTED = Gauge("wakequeue_autoscaler_connected", "1 while the connection to the Autoscaler is open.", registry=WORKER)
 RECONNECTS = Counter("wakequeue_reconnects", "Connections that ended or failed, by cause.", ["cause"], registry=WORKER)
+DELAYED = Counter(
+    "wakequeue_delayed", "Wake-ups that a rate limit put off, by whose: that of a namespace, or of all.", ["limit"], registry=WORKER
+)
 RELEASED = Counter("wakequeue_released", "Wake-ups given back for another attempt.", registry=WORKER)
 LEASES_LOST = Counter("wakequeue_leases_lost", "Wake-ups whose lease ran out before they were done.", registry=WORKER)
 LEASES_ENDED = Counter("wakequeue_leases_ended", "Leases that the sweep ended, not their worker.", registry=WORKER)
 BURIED = Counter("wakequeue_buried", "Wake-ups that became dead letters, by reason.", ["reason"], registry=WORKER)
 WAKEUPS = Gauge("wakequeue_ledger_wakeups", "Wake-ups in the ledger, by state.", ["state"], registry=WORKER)
 LEDGER_CALLS = Gauge("wakequeue_ledger_calls", "Calls in the ledger since its beginning, by state.", ["state"], registry=WORKER)
+LETTERS_DROPPED = Gauge(
+    "wakequeue_dead_letters_dropped", "Dead letters that the bounds dropped since the ledger's beginning.", registry=WORKER
+)
+HASTENED = Counter("wakequeue_hastened", "Wake-ups made due at once because the Autoscaler was back.", registry=WORKER)
 DRIFT = Gauge("wakequeue_ledger_drift_calls", "Recorded calls that are in no state: 0 unless something is wrong.", registry=WORKER)
 QUEUED = Gauge("wakequeue_queued_tasks", "Doorbells that wait in the queue.", registry=WORKER)
 OLDEST_DUE = Gauge("wakequeue_oldest_due_seconds", "For how long the oldest due wake-up has been due.", registry=WORKER)

@@ -56,7 +56,7 @@ class Up:
         self._url = redis_url(settings)
         self._admin_ports = {"hook": _free_port(), "worker": _free_port()}
         self._endpoint = settings.autoscaler_endpoint or f"ws://127.0.0.1:{_free_port()}"
-        self._ledger = WorkerLedger.connect(self._url, timeout=0.5)
+        self._ledger = WorkerLedger.connect(self._url, settings, timeout=0.5)
 
     async def run(self) -> None:
         """Start everything, wait for Ctrl-C or SIGTERM, stop everything in the reverse order."""

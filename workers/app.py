@@ -6,8 +6,10 @@ with the options that suit it: events for Flower, and none of the chatter betwee
 
 import functools
 import os
+import socket
 import sys
 import threading
+import uuid
 from typing import NoReturn
 
 from celery import Celery, signals
@@ -32,11 +34,13 @@ class Worker:
 
     def __init__(self, app: Celery, settings: Settings) -> None:
         codec = codec_for(settings.knative_release)
-        self.ledger = WorkerLedger.connect(redis_url(settings))
+        name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+        self.ledger = WorkerLedger.connect(redis_url(settings), settings, holder=name)
         self.autoscaler = AutoscalerConnection(settings.autoscaler_endpoint, settings, joins=codec.joins)
         self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings)
         self.watchdog = Watchdog(settings.stuck_after)
-        self.sweep = Sweep(self.ledger, functools.partial(broker.ring, app), settings, self.watchdog)
+        ring = functools.partial(broker.ring, app)
+        self.sweep = Sweep(self.ledger, ring, settings, self.watchdog, lambda: self.autoscaler.connections)
         self.admin = AdminServer(settings.admin_address, live=self._live, ready=self._ready, registry=WORKER)
         self.consumes = False
 

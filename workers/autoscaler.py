@@ -68,6 +68,8 @@ class AutoscalerConnection:
         self._filled = asyncio.Event()
         self._disconnected = Bounded(Event.DISCONNECTED)
         self._connected = False
+        #: How many connections were made so far.
+        self.connections = 0
         self._loop = asyncio.new_event_loop()
         self._staying = self._loop.create_task(self._stay_connected())
         self._thread = threading.Thread(target=self._run, name="autoscaler", daemon=True)
@@ -207,6 +209,7 @@ class AutoscalerConnection:
         self._connected = now
         CONNECTED.set(now)
         if now:
+            self.connections += 1
             info(Event.CONNECTED, endpoint=self._endpoint)
 
 

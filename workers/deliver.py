@@ -1,32 +1,41 @@
 """Deliver what is due: take it, decide what to report, encode, send, and settle once the pong has come.
 
 What was not confirmed is released with a back-off, and what can never be delivered is buried. Every wake-up taken is settled,
-released or buried by the same call, unless the worker dies: then its lease runs out, and the sweep gives it back.
+released or buried by the same call, unless the worker dies: then its lease runs out, and the sweep gives it back, as a suspect.
+Suspects are delivered after the others, one trial at a time, so that a worker's death in a trial blames few.
 """
 
 import random
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wakequeue.codecs import Codec, Frame
 from wakequeue.episode import Step, decide, rest
 from wakequeue.errors import AutoscalerUnavailable, Expired, Permanent, Unencodable
-from wakequeue.ledger import Lease, Settled, WorkerLedger
+from wakequeue.ledger import Lease, Settled, Taken, WorkerLedger
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.stat import StatMessage
-from wakequeue.telemetry import BURIED, LEASES_LOST, QUEUE, RELEASED, REPORTS, REQUESTS, Event, warning
+from wakequeue.telemetry import BURIED, DELAYED, LEASES_LOST, QUEUE, RELEASED, REPORTS, REQUESTS, Event, warning
 from workers.autoscaler import Autoscaler
 
+#: How many suspects are on trial together that were blamed once; who was blamed more often is alone.
+SUSPECTS_TOGETHER = 16
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Delivered:
-    """What became of the wake-ups that were taken; those of which nothing had to be said are only `taken`."""
+    """What became of the wake-ups that were due.
+
+    Those `delayed` by a rate limit were not taken; those of which nothing had to be said are only `taken`.
+    """
 
     taken: int = 0
     reported: int = 0
     buried: int = 0
     lost: int = 0
+    delayed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +51,29 @@ class Deliverer:
     def __init__(self, ledger: WorkerLedger, autoscaler: Autoscaler, codec: Codec, settings: Settings) -> None:
         self._ledger, self._autoscaler, self._codec, self._settings = ledger, autoscaler, codec, settings
         self._rhythm = settings.rhythm
+        self._trial = threading.Lock()
 
     def deliver(self, revisions: Iterable[Revision]) -> Delivered:
         """Deliver those of the Revisions that are due.
 
         Raises AutoscalerUnavailable once what was taken is released, and LedgerUnavailable where Redis is away.
         """
-        leases = self._ledger.take(revisions, self._settings.lease_for)
-        planned, doomed = self._plan(leases)
-        buried = sum(self._bury(dead, reason) for reason, dead in doomed.items())
+        delivered = Delivered()
+        taken = self._ledger.take(revisions)
+        self._deliver(taken, delivered)
+        if taken.suspects:
+            with self._trial:
+                for group in _trials(taken.suspects):
+                    self._deliver(self._ledger.take(group, trial=True), delivered)
+        return delivered
+
+    def _deliver(self, taken: Taken, delivered: Delivered) -> None:
+        for limit, delayed in taken.delayed.items():
+            DELAYED.labels(limit).inc(delayed)
+            delivered.delayed += delayed
+        planned, doomed = self._plan(taken.leases)
+        delivered.taken += len(taken.leases)
+        delivered.buried += sum(self._bury(dead, reason) for reason, dead in doomed.items())
         frames = [one.frame for one in planned if one.frame is not None]
         try:
             if frames:
@@ -58,8 +81,8 @@ class Deliverer:
         except AutoscalerUnavailable as error:
             self._release([one.lease for one in planned], error)
             raise
-        lost = self._settle(planned)
-        return Delivered(taken=len(leases), reported=len(frames), buried=buried, lost=lost)
+        delivered.reported += len(frames)
+        delivered.lost += self._settle(planned)
 
     def _plan(self, leases: list[Lease]) -> tuple[list[_Planned], dict[str, list[Lease]]]:
         """What to send of each lease, and by reason those of which nothing will ever be sent."""
@@ -93,8 +116,7 @@ class Deliverer:
     def _settle(self, planned: list[_Planned]) -> int:
         if not planned:
             return 0
-        settled = [Settled(one.lease, one.step.episode, one.step.ready_at, one.step.repeat_at, one.step.gone) for one in planned]
-        lost = self._ledger.settle(settled, self._settings.idle_after)
+        lost = self._ledger.settle([_settled(one.lease, one.step) for one in planned])
         for one in planned:
             if one.step.report is not None:
                 REPORTS.labels(one.step.phase).inc()
@@ -102,12 +124,12 @@ class Deliverer:
         return _count_lost(lost)
 
     def _release(self, leases: list[Lease], error: AutoscalerUnavailable) -> None:
-        lost = self._ledger.release(leases, [self._back_off(lease.attempts) for lease in leases])
+        lost = self._ledger.release(leases, [self._back_off(lease.attempts) for lease in leases], str(error))
         RELEASED.inc(len(leases) - _count_lost(lost))
         warning(Event.RELEASED, revisions=len(leases), first=leases[0].revision, because=error)
 
     def _bury(self, leases: list[Lease], reason: str) -> int:
-        lost = self._ledger.bury(leases, reason, self._settings.idle_after, keep=self._settings.keep_dead_letters)
+        lost = self._ledger.bury(leases, reason)
         buried = len(leases) - _count_lost(lost)
         BURIED.labels(reason).inc(buried)
         warning(Event.BURIED, revisions=buried, first=leases[0].revision, reason=reason)
@@ -116,6 +138,18 @@ class Deliverer:
     def _back_off(self, attempts: int) -> float:
         longest = min(self._settings.retry_after * 2.0 ** min(attempts - 1, 30), self._settings.retry_at_most)
         return longest * random.uniform(0.5, 1.0)  # noqa: S311  jitter, not a secret
+
+
+def _trials(suspects: Mapping[Revision, int]) -> Iterator[tuple[Revision, ...]]:
+    """Who is on trial together: the more often a suspect was blamed, the fewer it is among."""
+    first = [revision for revision, crashes in suspects.items() if crashes == 1]
+    yield from (tuple(first[start : start + SUSPECTS_TOGETHER]) for start in range(0, len(first), SUSPECTS_TOGETHER))
+    yield from ((revision,) for revision, crashes in suspects.items() if crashes > 1)
+
+
+def _settled(lease: Lease, step: Step) -> Settled:
+    phase = None if step.report is None else step.phase
+    return Settled(lease, step.episode, step.ready_at, step.repeat_at, phase, step.gone)
 
 
 def _count_lost(lost: list[Revision]) -> int:

@@ -2,6 +2,7 @@
 
 Every worker looks each `sweep_every` for Revisions whose doorbell is due: because the rhythm says so, because a back-off is
 over, because a doorbell was lost, or because the lease of a worker that died ran out. The ledger names each to one worker only.
+Once the Autoscaler is connected again no back-off is waited for.
 """
 
 import threading
@@ -15,15 +16,19 @@ from wakequeue.ledger import Census, WorkerLedger
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import (
+    BURIED,
     DOORBELLS,
     DRIFT,
+    HASTENED,
     LEASES_ENDED,
     LEDGER_CALLS,
+    LETTERS_DROPPED,
     OLDEST_DUE,
     QUEUED,
     WAKEUPS,
     Bounded,
     Event,
+    warning,
 )
 from workers.watchdog import Watchdog
 
@@ -34,12 +39,21 @@ WAKEUPS_PER_SWEEP = 40
 
 
 class Sweep:
-    """Sweeps from a thread of its own, from its making to `close`; `ring` publishes doorbells, `watchdog` learns what is due."""
+    """Sweeps from a thread of its own, from its making to `close`.
+
+    `ring` publishes doorbells, `watchdog` learns what is due, and `connections` says how many were made to the Autoscaler.
+    """
 
     def __init__(
-        self, ledger: WorkerLedger, ring: Callable[[Sequence[Revision]], int], settings: Settings, watchdog: Watchdog
+        self,
+        ledger: WorkerLedger,
+        ring: Callable[[Sequence[Revision]], int],
+        settings: Settings,
+        watchdog: Watchdog,
+        connections: Callable[[], int],
     ) -> None:
         self._ledger, self._ring, self._settings, self._watchdog = ledger, ring, settings, watchdog
+        self._connections, self._hastened_for = connections, 0
         self._failed = Bounded(Event.SWEEP_FAILED)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
@@ -59,6 +73,7 @@ class Sweep:
         until_census = 0
         while not self._closing.wait(self._settings.sweep_every):
             try:
+                self._hasten()
                 self._sweep()
                 if until_census <= 0:
                     census = self._ledger.census(QUEUE)
@@ -70,12 +85,20 @@ class Sweep:
                 self._failed.warning(error=error)
                 self._watchdog.oldest_due(0)
 
+    def _hasten(self) -> None:
+        connections = self._connections()
+        if connections != self._hastened_for:
+            HASTENED.inc(self._ledger.hasten())
+            self._hastened_for = connections
+
     def _sweep(self) -> None:
-        settings = self._settings
-        ended, due = self._ledger.sweep(QUEUE, ring_below=settings.ring_below, ring_again=settings.ring_again)
-        LEASES_ENDED.inc(ended)
-        if due:
-            DOORBELLS.labels("sweep").inc(self._ring(due))
+        swept = self._ledger.sweep(QUEUE)
+        LEASES_ENDED.inc(swept.ended)
+        if swept.poisoned:
+            BURIED.labels("poisoned").inc(swept.poisoned)
+            warning(Event.BURIED, revisions=swept.poisoned, reason="poisoned")
+        if swept.due:
+            DOORBELLS.labels("sweep").inc(self._ring(swept.due))
 
 
 def _export(census: Census) -> None:
@@ -87,8 +110,10 @@ def _export(census: Census) -> None:
         ("pending", census.pending_calls),
         ("leased", census.leased_calls),
         ("buried", census.buried_calls),
+        ("discarded", census.discarded_calls),
     ):
         LEDGER_CALLS.labels(state).set(calls)
+    LETTERS_DROPPED.set(census.letters_dropped)
     DRIFT.set(census.drift_calls)
     QUEUED.set(census.queued_tasks)
     OLDEST_DUE.set(census.oldest_due_seconds)

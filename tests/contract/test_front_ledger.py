@@ -83,7 +83,7 @@ class Real:
     def __init__(self, server: RedisServer, timeout: float = 2.0) -> None:
         self._runner = asyncio.Runner()
         self._front = FrontLedger.connect(server.url, Settings(), QUEUE, timeout=timeout)
-        self._worker = WorkerLedger(server.client)
+        self._worker = WorkerLedger(server.client, Settings())
         server.client.config_set("appendfsync", "always")  # what is killed has forgotten nothing
         self.go_away, self.come_back = server.kill, server.start
 
@@ -93,9 +93,9 @@ class Real:
 
     def report(self, revision: Revision, ago: float = 0.0) -> None:
         """Have a Revision's calls reported, its first report `ago` seconds in the past."""
-        (lease,) = self._worker.take([revision], 10)
+        (lease,) = self._worker.take([revision]).leases
         episode = Episode(lease.taken_at - ago, lease.taken_at, 1.0)
-        assert self._worker.settle([Settled(lease, episode, lease.taken_at, None)], 60) == []
+        assert self._worker.settle([Settled(lease, episode, lease.taken_at, None, "asleep")]) == []
 
     def calls(self) -> int:
         """How many calls were recorded."""

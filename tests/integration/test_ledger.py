@@ -1,51 +1,25 @@
-"""The ledger on a real Redis: every verb by itself, and all of them in any order against a model."""
+"""The ledger on a real Redis: every verb by itself."""
 
 import asyncio
 import fnmatch
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    consumes,
-    invariant,
-    multiple,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
-from redis import Redis
+from support.ledger import HOUR, REVISIONS, A, B, C, D, Ledger, entry, key, only, settled
 from support.redis_server import RedisServer
 from support.waiting import wait_until
 
+from wakequeue.broker import QUEUE
 from wakequeue.episode import Episode
 from wakequeue.errors import LedgerUnavailable
-from wakequeue.ledger import Census, Commit, Entry, FrontLedger, Lease, Recorded, Settled, WorkerLedger
+from wakequeue.ledger import Commit, FrontLedger, Lease, Recorded, WorkerLedger
 from wakequeue.revision import Revision
 from wakequeue.setting_types import Seconds
 from wakequeue.settings import Settings
-
-T = TypeVar("T")
-
-QUEUE: Final = "wakequeue"
-A, B, C, D = REVISIONS = tuple(Revision("shop", name) for name in "abcd")
-HOUR: Final = 3600.0
-
-#: Hypothesis leaves out rules at random, and so some runs have no rule to begin with; its explanations would take minutes.
-SEARCH: Final = settings(
-    max_examples=60,
-    stateful_step_count=50,
-    deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
-)
 
 #: The key names that are a wire format, from the docstring of wakequeue.ledger.
 KEYS: Final = {
@@ -56,109 +30,32 @@ KEYS: Final = {
     "{wakequeue}:dead": b"hash",
     "{wakequeue}:totals": b"hash",
     "{wakequeue}:front:*": b"string",
+    "{wakequeue}:history": b"stream",
+    "{wakequeue}:rate:*": b"string",
+    "{wakequeue}:rate": b"string",
+    "{wakequeue}:trial:*": b"string",
 }
 FIELDS: Final = {
     b"calls",
+    b"callers",
     b"taken",
+    b"taken_callers",
     b"waiting",
     b"first_call",
     b"last_call",
     b"taken_first_call",
     b"due_at",
     b"ready_at",
+    b"passed",
     b"token",
+    b"holder",
     b"attempts",
+    b"tries",
+    b"crashes",
     b"first_report",
     b"last_report",
     b"concurrency",
 }
-
-
-def entry(revision: Revision, calls: int = 1, *, awake: bool = False, first_age: float = 0.0, last_age: float = 0.0) -> Entry:
-    """Calls of one Revision."""
-    return Entry(revision, calls, awake, first_age, last_age)
-
-
-class Ledger:
-    """Both sides of one ledger; the front's doorbells are its own to ring for an hour."""
-
-    def __init__(self, server: RedisServer) -> None:
-        self.client: Redis = server.client
-        self.worker = WorkerLedger(server.client)
-        self._runner = asyncio.Runner()
-        self._front = FrontLedger.connect(server.url, Settings(ring_again=Seconds(HOUR), idle_after=Seconds(HOUR)), QUEUE)
-        self._commits = 0
-
-    def record(self, *entries: Entry, commit: Commit | None = None) -> list[Recorded]:
-        """Record a commit, with an id of its own unless one is given."""
-        self._commits += 1
-        return self._runner.run(self._front.record(commit or Commit("front", self._commits), entries))
-
-    def take(self, *revisions: Revision, lease_for: float = HOUR) -> list[Lease]:
-        """Lease what is due."""
-        return self.worker.take(revisions, lease_for)
-
-    def settle(
-        self, lease: Lease, *, ready_in: float = 0.0, repeat_in: float | None = None, idle_after: float = HOUR
-    ) -> list[Revision]:
-        """Settle one lease, its report made when it was taken."""
-        return self.worker.settle([settled(lease, ready_in=ready_in, repeat_in=repeat_in)], idle_after)
-
-    def sweep(self, *, ring_below: int = 200, ring_again: float = HOUR, most: int = 10_000) -> tuple[int, list[Revision]]:
-        """Sweep."""
-        return self.worker.sweep(QUEUE, ring_below=ring_below, ring_again=ring_again, most=most)
-
-    def census(self) -> Census:
-        """Count."""
-        return self.worker.census(QUEUE)
-
-    def end_lease(self, *revisions: Revision) -> None:
-        """Let leases run out now."""
-        self.client.zadd("{wakequeue}:leased", {str(revision): 1 for revision in revisions}, xx=True)
-
-    def forget(self, revision: Revision) -> None:
-        """Let a Revision's hash expire now."""
-        self.client.delete(key(revision))
-
-    def dump(self) -> dict[bytes, tuple[bytes, int]]:
-        """Every key with its value and the time when it expires."""
-        return {name: (self.client.dump(name), self.client.pexpiretime(name)) for name in self.client.scan_iter()}
-
-    def expires_in(self, revision: Revision) -> float | None:
-        """The seconds until a Revision's hash expires; None where it doesn't."""
-        left_ms = self.client.pttl(key(revision))
-        return left_ms / 1000 if left_ms >= 0 else None
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._runner.run(self._front.close())
-        self._runner.close()
-
-
-def key(revision: Revision) -> str:
-    """Where a Revision's hash is."""
-    return f"{{wakequeue}}:r:{revision}"
-
-
-def settled(lease: Lease, *, ready_in: float = 0.0, repeat_in: float | None = None) -> Settled:
-    """What settles a lease: its first report was made when it was taken."""
-    first = lease.taken_at if lease.episode.first_report is None else lease.episode.first_report
-    repeat_at = None if repeat_in is None else lease.taken_at + repeat_in
-    return Settled(lease, Episode(first, lease.taken_at, float(lease.calls)), lease.taken_at + ready_in, repeat_at)
-
-
-def only(things: Sequence[T]) -> T:
-    """The one thing that there is."""
-    (thing,) = things
-    return thing
-
-
-@pytest.fixture
-def ledger(shared_redis: RedisServer) -> Iterator[Ledger]:
-    """An empty ledger."""
-    ledger = Ledger(shared_redis)
-    yield ledger
-    ledger.close()
 
 
 # ---- every verb by itself
@@ -293,7 +190,7 @@ def test_a_repeat_is_due_without_calls(ledger: Ledger) -> None:
 def test_new_calls_do_not_cut_a_back_off_short(ledger: Ledger) -> None:
     """What was released is due after its back-off, whatever is called meanwhile."""
     ledger.record(entry(A))
-    assert ledger.worker.release(ledger.take(A), [HOUR]) == []
+    assert ledger.release(ledger.take(A), [HOUR]) == []
     assert not only(ledger.record(entry(A))).ring
     assert ledger.take(A) == []
     assert ledger.sweep() == (0, [])
@@ -305,7 +202,7 @@ def test_a_release_gives_back_what_was_taken(ledger: Ledger) -> None:
     ledger.record(entry(A, 2, first_age=9.0, last_age=8.0))
     lease = only(ledger.take(A))
     ledger.record(entry(A, 1))
-    ledger.worker.release([lease], [0.0])
+    ledger.release([lease], [0.0])
     again = only(ledger.take(A))
     assert (again.calls, again.waiting, again.attempts, again.episode) == (3, 3, 2, Episode())
     assert again.first_call == lease.first_call
@@ -315,7 +212,7 @@ def test_a_release_gives_back_what_was_taken(ledger: Ledger) -> None:
 def test_a_settle_ends_the_attempts(ledger: Ledger) -> None:
     """The number of attempts begins anew after a report."""
     ledger.record(entry(A))
-    ledger.worker.release(ledger.take(A), [0.0])
+    ledger.release(ledger.take(A), [0.0])
     ledger.settle(only(ledger.take(A)), repeat_in=0.0)
     assert only(ledger.take(A)).attempts == 1
 
@@ -351,7 +248,7 @@ def test_the_front_learns_when_the_first_report_was(ledger: Ledger) -> None:
     lease = only(ledger.take(A))
     assert only(ledger.record(entry(A))).episode == Episode()
     early = replace(settled(lease), episode=Episode(lease.taken_at - 7, lease.taken_at, 1.0))
-    ledger.worker.settle([early], HOUR)
+    ledger.worker.settle([early])
     assert only(ledger.record(entry(A))).episode == Episode(lease.taken_at - 7, lease.taken_at)
 
 
@@ -382,7 +279,7 @@ def test_a_buried_wake_up_is_a_dead_letter(ledger: Ledger) -> None:
     """The letter says what was lost and why; nothing is due, and the Revision, not called for long, is forgotten at once."""
     ledger.record(entry(A, 3, first_age=400, last_age=350))
     lease = only(ledger.take(A))
-    assert ledger.worker.bury([lease], "expired", 60, keep=10_000) == []
+    assert ledger.bury([lease], "expired", idle_after=60) == []
     letter = f"{A}@{lease.token}".encode()
     assert ledger.client.zrange("{wakequeue}:buried", 0, -1) == [letter]
     content = json.loads(ledger.client.hget("{wakequeue}:dead", letter))
@@ -394,21 +291,24 @@ def test_a_buried_wake_up_is_a_dead_letter(ledger: Ledger) -> None:
         "attempts": 1,
         "first_call": round(lease.first_call * 1000),
         "last_call": round(lease.last_call * 1000),
+        "callers": '{"mixer 10.0.0.7": 3}',
+        "tries": "[]",
     }
     assert (ledger.census().buried, ledger.census().buried_calls, ledger.census().pending) == (1, 3, 0)
     assert not ledger.client.exists(key(A))
 
 
 def test_dead_letters_are_bounded(ledger: Ledger) -> None:
-    """Only the newest are kept; what was dropped is counted, and its calls stay counted as buried."""
+    """Only the newest are kept; what was dropped is counted, and its calls are discarded."""
     for revision in REVISIONS:
         ledger.record(entry(revision, 2))
-        ledger.worker.bury(ledger.take(revision), "expired", 60, keep=3)
+        ledger.bury(ledger.take(revision), "expired", idle_after=60, keep_dead_letters=3)
     kept = [letter.decode().partition("@")[0] for letter in ledger.client.zrange("{wakequeue}:buried", 0, -1)]
     assert kept == [str(revision) for revision in REVISIONS[-3:]]
     assert ledger.client.hlen("{wakequeue}:dead") == 3
     assert ledger.client.hget("{wakequeue}:totals", "letters_dropped") == b"%d" % (len(REVISIONS) - 3)
-    assert (ledger.census().buried_calls, ledger.census().drift_calls) == (2 * len(REVISIONS), 0)
+    counted = ledger.census()
+    assert (counted.buried_calls, counted.discarded_calls, counted.letters_dropped, counted.drift_calls) == (6, 2, 1, 0)
 
 
 def test_callers_that_have_gone_wait_no_more(ledger: Ledger) -> None:
@@ -416,7 +316,7 @@ def test_callers_that_have_gone_wait_no_more(ledger: Ledger) -> None:
     ledger.record(entry(A, 10))
     lease = only(ledger.take(A))
     ledger.record(entry(A, 2))
-    ledger.worker.settle([replace(settled(lease), gone=7)], HOUR)
+    ledger.worker.settle([replace(settled(lease), gone=7)])
     assert only(ledger.take(A)).waiting == 5
 
 
@@ -425,7 +325,7 @@ def test_calls_during_a_lease_outlive_its_burial(ledger: Ledger) -> None:
     ledger.record(entry(A, 3))
     lease = only(ledger.take(A))
     ledger.record(entry(A, 2))
-    ledger.worker.bury([lease], "unencodable", 60, keep=10_000)
+    ledger.bury([lease], "unencodable", idle_after=60)
     assert only(ledger.take(A)).calls == 2
     assert ledger.expires_in(A) is None
 
@@ -436,7 +336,7 @@ def test_calls_during_a_lease_wait_for_ready_at_after_its_burial(ledger: Ledger)
     ledger.settle(only(ledger.take(A)), ready_in=HOUR, repeat_in=0.0)
     lease = only(ledger.take(A))
     ledger.record(entry(A))
-    ledger.worker.bury([lease], "unencodable", 60, keep=10_000)
+    ledger.bury([lease], "unencodable", idle_after=60)
     assert ledger.take(A) == []
 
 
@@ -445,7 +345,7 @@ def test_who_was_buried_waits_no_more(ledger: Ledger) -> None:
     ledger.record(entry(A, 500))
     lease = only(ledger.take(A))
     ledger.record(entry(A, 2))
-    ledger.worker.bury([lease], "expired", 60, keep=10_000)
+    ledger.bury([lease], "expired", idle_after=60)
     ledger.record(entry(A, 1))
     assert only(ledger.take(A)).waiting == 3
 
@@ -461,15 +361,15 @@ def test_a_stale_lease_changes_nothing(ledger: Ledger, verb: str) -> None:
         before = ledger.dump()
         answers = {
             "settle": lambda: ledger.settle(lease),
-            "release": lambda: ledger.worker.release([lease], [0.0]),
-            "bury": lambda: ledger.worker.bury([lease], "expired", 60, keep=10_000),
+            "release": lambda: ledger.release([lease], [0.0]),
+            "bury": lambda: ledger.bury([lease], "expired", idle_after=60),
         }[verb]()
         return answers == [lease.revision] and ledger.dump() == before
 
     assert lost(stale)
     assert ledger.sweep() == (1, [A])
     assert lost(stale)
-    holder = only(ledger.take(A))
+    holder = only(ledger.take(A, trial=True))
     assert holder.token > stale.token
     assert lost(stale)
     assert lost(replace(holder, token=kept.token + 7))
@@ -483,7 +383,7 @@ def test_one_lost_lease_does_not_stop_the_others(ledger: Ledger) -> None:
     ledger.record(entry(A), entry(B), entry(C))
     leases = ledger.take(A, B, C)
     ledger.end_lease(B)
-    assert ledger.worker.settle([settled(lease) for lease in leases], HOUR) == [B]
+    assert ledger.worker.settle([settled(lease) for lease in leases]) == [B]
     assert ledger.census().settled_calls == 2
     assert ledger.census().leased_calls == 1
 
@@ -494,13 +394,13 @@ def test_a_lease_runs_out_by_rediss_clock(ledger: Ledger) -> None:
     lease = only(ledger.take(A, lease_for=0.005))
     assert wait_until(lambda: ledger.sweep()[0]) == 1
     assert ledger.settle(lease) == [A]
-    assert only(ledger.take(A)).calls == 2
+    assert only(ledger.take(A, trial=True)).calls == 2
 
 
 def test_the_sweep_names_each_revision_to_one_caller(ledger: Ledger) -> None:
     """A due Revision is named once, and again after ring_again only."""
     ledger.record(entry(A))
-    ledger.worker.release(ledger.take(A), [0.0])
+    ledger.release(ledger.take(A), [0.0])
     assert ledger.sweep(ring_again=0.1) == (0, [A])
     assert ledger.sweep(ring_again=0.1) == (0, [])
     assert wait_until(lambda: ledger.sweep(ring_again=HOUR)[1]) == [A]
@@ -552,7 +452,7 @@ def test_the_census_says_for_how_long_the_oldest_has_been_due(ledger: Ledger) ->
     ledger.record(entry(A), entry(B))
     ledger.client.hincrby(key(B), "due_at", -9000)
     assert ledger.census().oldest_due_seconds == pytest.approx(9.0, abs=0.5)
-    ledger.worker.release(ledger.take(A, B), [HOUR, HOUR])
+    ledger.release(ledger.take(A, B), [HOUR, HOUR])
     assert ledger.census().oldest_due_seconds == 0
 
 
@@ -571,7 +471,7 @@ def test_the_oldest_call_stays_the_oldest(ledger: Ledger) -> None:
     lease = only(ledger.take(A))
     assert lease.taken_at - lease.first_call == pytest.approx(10.0, abs=0.5)
     ledger.record(entry(A, first_age=20.0))
-    ledger.worker.release([lease], [0.0])
+    ledger.release([lease], [0.0])
     again = only(ledger.take(A))
     assert again.taken_at - again.first_call == pytest.approx(20.0, abs=0.5)
 
@@ -589,9 +489,9 @@ def test_a_commit_of_a_thousand_revisions(ledger: Ledger) -> None:
     assert all(one.ring for one in ledger.record(*(entry(revision, 2) for revision in revisions)))
     leases = ledger.take(*revisions)
     assert [lease.revision for lease in leases] == revisions
-    assert ledger.worker.settle([settled(lease) for lease in leases[:500]], HOUR) == []
-    assert ledger.worker.bury(leases[500:600], "expired", HOUR, keep=10_000) == []
-    assert ledger.worker.release(leases[600:], [0.0] * 400) == []
+    assert ledger.worker.settle([settled(lease) for lease in leases[:500]]) == []
+    assert ledger.bury(leases[500:600], "expired") == []
+    assert ledger.release(leases[600:], [0.0] * 400) == []
     counted = ledger.census()
     assert (counted.settled_calls, counted.buried_calls, counted.pending_calls, counted.pending) == (1_000, 200, 800, 400)
     assert counted.drift_calls == 0
@@ -603,15 +503,20 @@ def test_the_keys_are_those_of_the_docstring(ledger: Ledger) -> None:
     ledger.record(*map(entry, REVISIONS), commit=Commit("x", 1))
     a, b, c, _ = ledger.take(*REVISIONS)
     ledger.settle(a)
-    ledger.worker.release([b], [0.0])
-    ledger.worker.bury([c], "expired", HOUR, keep=10_000)
+    ledger.release([b], [0.0])
+    ledger.bury([c], "expired")
+    ledger.end_lease(D)
     ledger.sweep()
+    ledger.take(D, trial=True)
+    ledger.record(entry(C))
+    ledger.take(B, C, rate_limit=2, rate_burst=1, namespace_rate_limit=1, namespace_rate_burst=1)
     names = {name.decode(): ledger.client.type(name) for name in ledger.client.scan_iter()}
     assert {only([kind for kind in KEYS if fnmatch.fnmatchcase(name, kind)]) for name in names} == set(KEYS)
     assert all(names[name] == KEYS[kind] for name in names for kind in KEYS if fnmatch.fnmatchcase(name, kind))
     fields = {field for revision in REVISIONS for field in ledger.client.hkeys(key(revision))}
     assert fields == FIELDS
-    assert set(ledger.client.hkeys("{wakequeue}:totals")) == {b"recorded", b"settled", b"buried", b"token"}
+    totals = {b"recorded", b"settled", b"buried", b"token", b"clock", b"ahead"}
+    assert set(ledger.client.hkeys("{wakequeue}:totals")) == totals
 
 
 @pytest.fixture
@@ -648,8 +553,8 @@ def test_a_full_redis_does_the_workers_verbs_whole_or_not_at_all(own_ledger: Led
     ledger.client.config_set("maxmemory", 1)
     for verb in (
         lambda: ledger.settle(a),
-        lambda: ledger.worker.release([b], [0.0]),
-        lambda: ledger.worker.bury([c], "expired", HOUR, keep=10_000),
+        lambda: ledger.release([b], [0.0]),
+        lambda: ledger.bury([c], "expired"),
         ledger.sweep,
         ledger.sweep,
         lambda: ledger.take(other),
@@ -673,8 +578,8 @@ def test_an_absent_redis_is_unavailable(own_ledger: Ledger, redis_server: RedisS
     for verb in (
         lambda: ledger.take(A),
         lambda: ledger.settle(lease),
-        lambda: ledger.worker.release([lease], [0.0]),
-        lambda: ledger.worker.bury([lease], "expired", HOUR, keep=10_000),
+        lambda: ledger.release([lease], [0.0]),
+        lambda: ledger.bury([lease], "expired"),
         ledger.sweep,
         ledger.census,
     ):
@@ -687,267 +592,15 @@ def test_an_absent_redis_is_unavailable(own_ledger: Ledger, redis_server: RedisS
 
 def test_a_stalled_redis_is_given_up(redis_server: RedisServer) -> None:
     """A worker waits no longer than its timeout for a Redis that keeps the connection and answers nothing."""
-    worker = WorkerLedger.connect(redis_server.url, timeout=0.1)
-    assert worker.take([A], HOUR) == []
+    worker = WorkerLedger.connect(redis_server.url, Settings(), timeout=0.1)
+    assert worker.take([A]).leases == []
     redis_server.pause()
     try:
         began = time.monotonic()
         with pytest.raises(LedgerUnavailable):
-            worker.take([A], HOUR)
+            worker.take([A])
         assert not worker.ping()
         assert time.monotonic() - began < 2
     finally:
         redis_server.resume()
         worker.client.close()
-
-
-# ---- all verbs in any order
-
-
-@dataclass
-class Wakeup:
-    """What the model knows of one Revision."""
-
-    state: str = "asleep"
-    calls: int = 0
-    taken: int = 0
-    waiting: int = 0
-    attempts: int = 0
-    token: int = 0
-    dead: bool = False
-    reported: bool = False
-    #: Due, ready and rung in an hour; otherwise now.
-    due_later: bool = False
-    ready_later: bool = False
-    ring_later: bool = False
-
-    def pend(self, *, later: bool) -> None:
-        """Pending, for the sweep to ring."""
-        self.state, self.due_later, self.ring_later = "pending", later, later
-
-    def give_back(self, *, later: bool) -> None:
-        """The lease is over without a report."""
-        self.calls, self.taken, self.ready_later, self.dead = self.calls + self.taken, 0, later, False
-        self.pend(later=later)
-
-    def holds(self, token: int) -> bool:
-        """Whether this token is that of a lease that runs."""
-        return self.state == "leased" and self.token == token and not self.dead
-
-
-class LedgerMachine(RuleBasedStateMachine):
-    """Fronts and workers use the ledger in any order; every answer and every figure is the model's."""
-
-    server: RedisServer
-    leases = Bundle("leases")
-    stale = Bundle("stale")
-    commits = Bundle("commits")
-    some = st.lists(st.sampled_from(REVISIONS), min_size=1, unique=True)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.server.client.flushall()
-        self.ledger = Ledger(self.server)
-        self.model = {revision: Wakeup() for revision in REVISIONS}
-        self.recorded = self.settled = self.buried = self.letters = self.token = 0
-
-    def some_are(self, condition: Callable[[Wakeup], bool]) -> bool:
-        """Whether there is such a Revision."""
-        return any(map(condition, self.model.values()))
-
-    def teardown(self) -> None:
-        """Close the connections."""
-        self.ledger.close()
-
-    @rule(target=commits, revisions=some, calls=st.integers(1, 9), awake=st.booleans())
-    def record(self, revisions: list[Revision], calls: int, *, awake: bool) -> tuple[Commit, list[Entry]]:
-        """A front's commit is counted, and rings where it makes a Revision due."""
-        entries = [entry(revision, calls + number, awake=awake) for number, revision in enumerate(revisions)]
-        commit = Commit(f"commit{self.recorded}", 1)
-        expected = [self.expect(one) for one in entries]
-        replies = self.ledger.record(*entries, commit=commit)
-        assert [reply.ring for reply in replies] == expected
-        assert [reply.episode.first_report is not None for reply in replies] == [self.model[one].reported for one in revisions]
-        return commit, entries
-
-    def expect(self, one: Entry) -> bool:
-        """Count an entry in the model; whether it is to ring."""
-        wakeup = self.model[one.revision]
-        self.recorded += one.calls
-        wakeup.calls += one.calls
-        wakeup.waiting += 0 if one.awake else one.calls
-        wakeup.reported |= wakeup.state == "asleep" and one.awake
-        idle = wakeup.state in {"asleep", "resting"}
-        if wakeup.state == "leased" or not (idle or (wakeup.due_later and not wakeup.ready_later)):
-            return False
-        wakeup.pend(later=wakeup.ready_later)
-        wakeup.ring_later = True
-        return not wakeup.due_later
-
-    @rule(commit=commits)
-    def record_again(self, commit: tuple[Commit, list[Entry]]) -> None:
-        """A commit that was applied changes nothing when it is sent again."""
-        before = self.ledger.dump()
-        due = [self.model[one.revision].state == "pending" and not self.model[one.revision].due_later for one in commit[1]]
-        assert [reply.ring for reply in self.ledger.record(*commit[1], commit=commit[0])] == due
-        assert self.ledger.dump() == before
-
-    @precondition(lambda self: self.some_are(lambda wakeup: wakeup.state == "pending" and not wakeup.due_later))
-    @rule(target=leases, revisions=some)
-    def take(self, revisions: list[Revision]) -> object:
-        """A worker gets what is due, and a token above all others."""
-        due = [one for one in revisions if self.model[one].state == "pending" and not self.model[one].due_later]
-        taken = self.ledger.take(*revisions)
-        assert [lease.revision for lease in taken] == due
-        for lease in taken:
-            wakeup = self.model[lease.revision]
-            assert lease.token > self.token
-            assert (lease.calls, lease.waiting, lease.attempts) == (wakeup.calls, wakeup.waiting, wakeup.attempts + 1)
-            wakeup.state, wakeup.dead, wakeup.token = "leased", False, lease.token
-            wakeup.taken, wakeup.calls, wakeup.attempts = wakeup.calls, 0, lease.attempts
-        self.token = max([self.token, *(lease.token for lease in taken)])
-        return multiple(*([taken] if taken else []))
-
-    @rule(target=stale, batch=consumes(leases), ready_later=st.booleans(), repeat=st.sampled_from(["no", "now", "later"]))
-    def settle(self, batch: list[Lease], *, ready_later: bool, repeat: str) -> list[Lease]:
-        """A report is confirmed."""
-        ready_in = HOUR if ready_later else 0.0
-        repeat_in = {"no": None, "now": 0.0, "later": HOUR}[repeat]
-        reports = [settled(lease, ready_in=ready_in, repeat_in=repeat_in) for lease in batch]
-        for lease in self.ended(batch, lambda: self.ledger.worker.settle(reports, HOUR)):
-            wakeup = self.model[lease.revision]
-            self.settled += wakeup.taken
-            wakeup.taken, wakeup.attempts, wakeup.ready_later, wakeup.reported = 0, 0, ready_later, True
-            if wakeup.calls:
-                wakeup.pend(later=ready_later)
-            elif repeat != "no":
-                wakeup.pend(later=repeat == "later")
-            else:
-                wakeup.state = "resting"
-        return batch
-
-    @rule(target=stale, batch=consumes(leases), later=st.booleans())
-    def release(self, batch: list[Lease], *, later: bool) -> list[Lease]:
-        """A report was not confirmed."""
-        back_offs = [HOUR if later else 0.0] * len(batch)
-        for lease in self.ended(batch, lambda: self.ledger.worker.release(batch, back_offs)):
-            self.model[lease.revision].give_back(later=later)
-        return batch
-
-    @rule(target=stale, batch=consumes(leases))
-    def bury(self, batch: list[Lease]) -> list[Lease]:
-        """A report can't be made."""
-        for lease in self.ended(batch, lambda: self.ledger.worker.bury(batch, "expired", HOUR, keep=10_000)):
-            wakeup = self.model[lease.revision]
-            self.buried += wakeup.taken
-            self.letters += 1
-            wakeup.taken = wakeup.attempts = 0
-            wakeup.waiting = wakeup.calls
-            if wakeup.calls:
-                wakeup.pend(later=wakeup.ready_later)
-            else:
-                wakeup.state = "resting"
-        return batch
-
-    def ended(self, batch: list[Lease], verb: Callable[[], list[Revision]]) -> list[Lease]:
-        """Those leases of a batch that the verb ended; the others are named as lost, and their Revisions are as before."""
-        held = [lease for lease in batch if self.model[lease.revision].holds(lease.token)]
-        lost = [lease.revision for lease in batch if lease not in held]
-        before = self.ledger.dump()
-        assert verb() == lost
-        after = self.ledger.dump()
-        untouched = set(before) if not held else {key(revision).encode() for revision in lost}
-        assert {name: before.get(name) for name in untouched} == {name: after.get(name) for name in untouched}
-        return held
-
-    @rule(batch=stale | leases, by=st.sampled_from([-1, 0, 1, 1000]))
-    def use_a_lost_lease(self, batch: list[Lease], by: int) -> None:
-        """A lease that was ended, or whose token isn't the Revision's, ends nothing."""
-        other = [replace(lease, token=lease.token + by) for lease in batch]
-        lost = [lease for lease in other if not self.model[lease.revision].holds(lease.token)]
-        for verb in (
-            lambda: self.ledger.worker.settle([settled(lease) for lease in lost], HOUR),
-            lambda: self.ledger.worker.release(lost, [0.0] * len(lost)),
-            lambda: self.ledger.worker.bury(lost, "expired", HOUR, keep=10_000),
-        ):
-            assert not lost or self.ended(lost, verb) == []
-
-    @precondition(lambda self: self.some_are(lambda wakeup: wakeup.state == "leased" and not wakeup.dead))
-    @rule(revisions=some)
-    def die(self, revisions: list[Revision]) -> None:
-        """Leases run out."""
-        held = [revision for revision in revisions if self.model[revision].state == "leased"]
-        if held:
-            self.ledger.end_lease(*held)
-        for revision in held:
-            self.model[revision].dead = True
-
-    @precondition(lambda self: self.some_are(lambda wakeup: wakeup.dead or (wakeup.state == "pending" and not wakeup.ring_later)))
-    @rule(most=st.sampled_from([1, 10_000]))
-    def sweep(self, most: int) -> None:
-        """Dead leases are pending again, and what is due and was not rung is named."""
-        dead = [revision for revision, wakeup in self.model.items() if wakeup.state == "leased" and wakeup.dead][:most]
-        for revision in dead:
-            self.model[revision].give_back(later=False)
-        to_ring = {revision for revision, wakeup in self.model.items() if wakeup.state == "pending" and not wakeup.ring_later}
-        ended, named = self.ledger.sweep(most=most)
-        assert ended == len(dead)
-        assert len(named) == len(set(named)) == min(len(to_ring), most)
-        assert set(named) <= to_ring
-        for revision in named:
-            self.model[revision].ring_later = True
-
-    @precondition(lambda self: self.some_are(lambda wakeup: wakeup.due_later or wakeup.ready_later))
-    @rule()
-    def let_an_hour_pass(self) -> None:
-        """What was to be due, ready or rung later is so now, but for the doorbells that are the front's or the sweep's to ring."""
-        for revision, wakeup in self.model.items():
-            if wakeup.state != "asleep":
-                self.ledger.client.hset(key(revision), "ready_at", 1)
-            if wakeup.state == "pending" and wakeup.due_later:
-                self.ledger.client.hset(key(revision), "due_at", 1)
-                self.ledger.client.zadd("{wakequeue}:pending", {str(revision): 1})
-                wakeup.ring_later = False
-            wakeup.due_later = wakeup.ready_later = False
-
-    @precondition(lambda self: self.some_are(lambda wakeup: wakeup.state == "resting"))
-    @rule(revisions=some)
-    def fall_asleep(self, revisions: list[Revision]) -> None:
-        """What rests is forgotten after idle_after."""
-        for revision in revisions:
-            if self.model[revision].state == "resting":
-                self.ledger.forget(revision)
-                self.model[revision] = Wakeup()
-
-    @invariant()
-    def calls_are_conserved(self) -> None:
-        """Recorded = settled + pending + leased + buried, and each figure is the model's."""
-        counted, wakeups = self.ledger.census(), self.model.values()
-        assert counted.drift_calls == 0
-        assert (counted.recorded_calls, counted.settled_calls, counted.buried_calls) == (self.recorded, self.settled, self.buried)
-        assert counted.pending_calls == sum(wakeup.calls for wakeup in wakeups)
-        assert counted.leased_calls == sum(wakeup.taken for wakeup in wakeups)
-        assert counted.buried == self.letters
-
-    @invariant()
-    def every_wake_up_is_in_its_state(self) -> None:
-        """A Revision with unreported calls is pending or leased; a resting one expires, and nothing else does."""
-        for state in ("pending", "leased"):
-            members = self.ledger.client.zrange(f"{{wakequeue}}:{state}", 0, -1)
-            expected = {str(revision).encode() for revision, wakeup in self.model.items() if wakeup.state == state}
-            assert set(members) == expected
-        for revision, wakeup in self.model.items():
-            assert (wakeup.state in {"pending", "leased"}) or not wakeup.calls
-            assert bool(self.ledger.client.hexists(key(revision), "due_at")) == (wakeup.state == "pending")
-            assert bool(self.ledger.client.exists(key(revision))) == (wakeup.state != "asleep")
-            assert (self.ledger.expires_in(revision) is not None) == (wakeup.state == "resting")
-
-
-@pytest.mark.timeout(600)  # only where it fails, to find the shortest run that does
-def test_any_order_of_verbs(shared_redis: RedisServer) -> None:
-    """Whatever fronts and workers do, and whenever leases run out, no call is lost or counted twice."""
-
-    class Machine(LedgerMachine):
-        server = shared_redis
-
-    run_state_machine_as_test(Machine, settings=SEARCH)

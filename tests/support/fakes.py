@@ -18,12 +18,15 @@ class FakeAutoscaler:
     def __init__(self) -> None:
         self.available = True
         self.frames: list[Frame] = []
+        #: The frames of each `send`.
+        self.sent: list[list[Frame]] = []
 
     def send(self, frames: Sequence[Frame]) -> None:
         """Remember the frames."""
         if not self.available:
             raise AutoscalerUnavailable("not connected")
         self.frames += frames
+        self.sent.append(list(frames))
 
 
 class FakeLedger:

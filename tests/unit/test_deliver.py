@@ -56,7 +56,7 @@ class Scene:
 
     def __init__(self, server: RedisServer) -> None:
         self.client: Redis = server.client
-        self.ledger = WorkerLedger(server.client)
+        self.ledger = WorkerLedger(server.client, Settings())
         self.autoscaler = FakeAutoscaler()
         self._url = server.url
         self._commits = 0
@@ -76,7 +76,8 @@ class Scene:
 
     def deliver(self, *revisions: Revision, codec: ProtobufCodec | None = None, **settings: float | str) -> Delivered:
         """One task's delivery."""
-        deliverer = Deliverer(self.ledger, self.autoscaler, codec or ProtobufCodec(), Settings(pod_name="pod", **settings))
+        chosen = Settings(pod_name="pod", **settings)
+        deliverer = Deliverer(WorkerLedger(self.client, chosen), self.autoscaler, codec or ProtobufCodec(), chosen)
         return deliverer.deliver(revisions)
 
     def reports(self) -> list[Stat]:
@@ -276,6 +277,28 @@ def test_two_workers_deliver_a_wake_up_once(scene: Scene) -> None:
     assert scene.deliver(A, B).reported == 2
     assert second == [Delivered()]
     assert len(scene.autoscaler.frames) == 2
+
+
+def test_a_limited_report_is_delayed(scene: Scene) -> None:
+    """What a rate limit puts off is neither reported nor released: it is counted, and due at its slot."""
+    before = metric("wakequeue_delayed_total", limit="namespace")
+    scene.record(entry(A), entry(B), entry(C))
+    delivered = scene.deliver(A, B, C, namespace_rate_limit=10, namespace_rate_burst=2)
+    assert delivered == Delivered(taken=2, reported=2, delayed=1)
+    assert 0 < scene.due_in(C) <= 0.1
+    assert metric("wakequeue_delayed_total", limit="namespace") - before == 1
+
+
+def test_suspects_are_delivered_in_trials(scene: Scene) -> None:
+    """After the others: sixteen together that were blamed once, and alone who was blamed more often; one trial at a time."""
+    suspects = [Revision("shop", f"r{number:02}") for number in range(20)]
+    scene.record(entry(A), entry(B), *map(entry, suspects))
+    for name in (*suspects, B):
+        scene.client.hset(f"{{wakequeue}}:r:{name}", "crashes", 2 if name == B else 1)
+    assert scene.deliver(A, B, *suspects) == Delivered(taken=22, reported=22)
+    trials = [len(read_protobuf(b"".join(frames))) for frames in scene.autoscaler.sent]
+    assert trials == [1, 16, 4, 1]
+    assert scene.census().settled_calls == 22
 
 
 def test_calls_during_a_delivery_are_reported_next(scene: Scene) -> None:

@@ -40,8 +40,9 @@ class FakeRecorder:
     outcome: Outcome | Exception = Outcome.RECORDED
     recorded: list[tuple[Revision, float]] = attribute(default_factory=list)
 
-    async def record(self, revision: Revision, budget: float) -> Outcome:
+    async def record(self, revision: Revision, caller: str, budget: float) -> Outcome:
         """See `gateway_hook.recorder.Recorder.record`."""
+        assert caller.startswith("mixer_authorization")
         self.recorded.append((revision, budget))
         if isinstance(self.outcome, Exception):
             raise self.outcome

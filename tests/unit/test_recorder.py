@@ -26,6 +26,8 @@ A, B, C, D = REVISIONS = tuple(Revision("shop", name) for name in "abcd")
 #: Longer than any of these tests.
 LONG: Final = 60.0
 
+CALLER: Final = "mixer_authorization 10.0.0.7"
+
 
 class Clock:
     """A clock that a test moves."""
@@ -83,7 +85,7 @@ async def recording(
 
 async def call(recorder: Recorder, *revisions: Revision, budget: float = LONG) -> list[Outcome]:
     """Calls that arrive together."""
-    return await asyncio.gather(*(recorder.record(revision, budget) for revision in revisions))
+    return await asyncio.gather(*(recorder.record(revision, CALLER, budget) for revision in revisions))
 
 
 async def turns() -> None:
@@ -127,10 +129,10 @@ async def test_calls_during_a_commit_make_the_next_one() -> None:
     ledger = FakeLedger()
     async with recording(ledger) as recorder:
         ledger.hold()
-        calls = [asyncio.create_task(recorder.record(A, LONG))]
+        calls = [asyncio.create_task(recorder.record(A, CALLER, LONG))]
         await ledger.until(lambda: ledger.attempts)
         for _ in range(5):
-            calls += [asyncio.create_task(recorder.record(revision, LONG)) for revision in REVISIONS]
+            calls += [asyncio.create_task(recorder.record(revision, CALLER, LONG)) for revision in REVISIONS]
             await turns()
         ledger.let_go()
         assert set(await asyncio.gather(*calls)) == {Outcome.RECORDED}
@@ -143,7 +145,7 @@ async def test_recorded_is_said_only_after_the_ledger_said_so() -> None:
     ledger = FakeLedger()
     async with recording(ledger) as recorder:
         ledger.hold()
-        answer = asyncio.create_task(recorder.record(A, LONG))
+        answer = asyncio.create_task(recorder.record(A, CALLER, LONG))
         await ledger.until(lambda: ledger.attempts)
         await turns()
         assert not answer.done()
@@ -158,7 +160,7 @@ async def test_a_large_group_is_several_commits() -> None:
     ledger = FakeLedger()
     revisions = [Revision("many", f"r{number}") for number in range(2 * COMMIT_REVISIONS + 1)]
     async with recording(ledger) as recorder:
-        answers = asyncio.gather(*(recorder.record(revision, LONG) for revision in revisions))
+        answers = asyncio.gather(*(recorder.record(revision, CALLER, LONG) for revision in revisions))
         await ledger.until(lambda: len(ledger.commits) == 2)
         ledger.hold()
         await turns()
@@ -188,15 +190,15 @@ async def test_a_commit_says_how_old_its_calls_are() -> None:
     ledger, clock = FakeLedger(), Clock()
     async with recording(ledger, clock=clock) as recorder:
         ledger.hold()
-        calls = [asyncio.create_task(recorder.record(B, LONG))]
+        calls = [asyncio.create_task(recorder.record(B, CALLER, LONG))]
         await ledger.until(lambda: ledger.attempts)
         for clock.now in (1_001.0, 1_003.0):
-            calls.append(asyncio.create_task(recorder.record(A, LONG)))
+            calls.append(asyncio.create_task(recorder.record(A, CALLER, LONG)))
             await turns()
         clock.now = 1_010.0
         ledger.let_go()
         await asyncio.gather(*calls)
-    assert entries(ledger)[-1] == Entry(A, 2, awake=False, first_age=9.0, last_age=7.0)
+    assert entries(ledger)[-1] == Entry(A, 2, awake=False, first_age=9.0, last_age=7.0, callers={CALLER: 2})
 
 
 @on_a_loop
@@ -208,7 +210,7 @@ async def test_no_call_waits_beyond_its_budget() -> None:
     async with recording(ledger) as recorder:
         for budget in (-1.0, 0.0, 0.02):
             began = loop.time()
-            assert await recorder.record(A, budget) == Outcome.BUFFERED
+            assert await recorder.record(A, CALLER, budget) == Outcome.BUFFERED
             assert loop.time() - began < max(budget, 0.0) + 1
     ledger.hold()
     async with recording(ledger, answer_within=0.02) as recorder:
@@ -366,7 +368,7 @@ async def test_a_cancelled_caller_disturbs_nobody() -> None:
     ledger = FakeLedger()
     async with recording(ledger) as recorder:
         ledger.hold()
-        calls = [asyncio.create_task(recorder.record(revision, budget)) for revision in (A, B) for budget in (1.0, LONG)]
+        calls = [asyncio.create_task(recorder.record(revision, CALLER, budget)) for revision in (A, B) for budget in (1.0, LONG)]
         await ledger.until(lambda: ledger.attempts)
         calls[0].cancel()
         calls[1].cancel()
@@ -387,7 +389,7 @@ async def test_a_busy_front_waits_for_company() -> None:
         before = len(ledger.commits)
         calls = []
         for _ in range(5):
-            calls.append(asyncio.create_task(recorder.record(A, LONG)))
+            calls.append(asyncio.create_task(recorder.record(A, CALLER, LONG)))
             await turns()
         await asyncio.gather(*calls)
         return len(ledger.commits) - before
@@ -410,9 +412,9 @@ async def test_close_makes_durable_what_was_called() -> None:
     async with recording(ledger) as recorder:
         await wake(recorder, ledger, A)
         ledger.hold()
-        calls = [asyncio.create_task(recorder.record(B, LONG))]
+        calls = [asyncio.create_task(recorder.record(B, CALLER, LONG))]
         await ledger.until(lambda: len(ledger.attempts) == 2)
-        calls += [asyncio.create_task(recorder.record(revision, LONG)) for revision in (A, C, A)]
+        calls += [asyncio.create_task(recorder.record(revision, CALLER, LONG)) for revision in (A, C, A)]
         await turns()
         closing = asyncio.create_task(recorder.close(LONG))
         await turns()
@@ -484,7 +486,7 @@ def test_whatever_happens_each_call_counts_once(steps: list[Revision | str]) -> 
             for step in steps:
                 if isinstance(step, Revision):
                     made[step] += 1
-                    calls.append(asyncio.create_task(recorder.record(step, LONG)))
+                    calls.append(asyncio.create_task(recorder.record(step, CALLER, LONG)))
                 else:
                     does[step]()
                     await turns()
@@ -527,3 +529,27 @@ async def test_an_outage_does_not_keep_a_revision_awake() -> None:
         await ledger.until(lambda: ledger.calls() == {A: 2})
         await turns()
         assert await call(recorder, A) == [Outcome.RECORDED]
+
+
+async def _callers(*names: str) -> Entry:
+    ledger = FakeLedger()
+    async with recording(ledger) as recorder:
+        ledger.hold()
+        calls = [asyncio.create_task(recorder.record(B, CALLER, LONG))]
+        await ledger.until(lambda: ledger.attempts)
+        calls += [asyncio.create_task(recorder.record(A, name, LONG)) for name in names]
+        await turns()
+        ledger.let_go()
+        await asyncio.gather(*calls)
+    return entries(ledger)[-1]
+
+
+def test_a_commit_says_who_called() -> None:
+    """Each caller's calls of a Revision are counted by its name."""
+    assert asyncio.run(_callers("x", "y", "x")) == Entry(A, 3, awake=False, first_age=0.0, last_age=0.0, callers={"x": 2, "y": 1})
+
+
+def test_a_commit_names_so_many_callers() -> None:
+    """Beyond eight callers of one Revision the others are counted together: a commit's size is bounded."""
+    callers = asyncio.run(_callers(*map(str, range(12)), "0")).callers
+    assert callers == {"0": 2} | {str(number): 1 for number in range(1, 8)} | {"others": 4}

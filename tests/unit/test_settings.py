@@ -31,7 +31,13 @@ GOOD: Final[dict[str, tuple[tuple[str, object], tuple[str, object]]]] = {
     "awake_cache": (("3s", 3.0), ("500ms", 0.5)),
     "stuck_after": (("10s", 10.0), ("20s", 20.0)),
     "patience": (("10s", 10.0), ("20s", 20.0)),
+    "rate_limit": ((30_000, 30_000), ("40000", 40_000)),
+    "rate_burst": ((5, 5), ("6", 6)),
+    "namespace_rate_limit": ((5, 5), ("6", 6)),
+    "namespace_rate_burst": ((5, 5), ("6", 6)),
     "keep_dead_letters": ((5, 5), ("6", 6)),
+    "keep_dead_letters_for": (("24h", 86_400.0), ("5m", 300.0)),
+    "keep_history": ((5, 5), ("6", 6)),
     "linger": (("3ms", 0.003), ("1.5ms", 0.0015)),
     "linger_above": (("1", 1), ("5000", 5000)),
     "buffer_revisions": (("1", 1), ("5000", 5000)),
@@ -424,6 +430,8 @@ def test_a_value_of_another_type_is_refused(name: str, toml: str, tmp_path: Path
         ("lease_for", "2500ms", "confirm_within must be shorter than lease_for (2.5s)"),
         ("linger", "100ms", "linger must be shorter than answer_within (0.1s)"),
         ("answer_within", "1ms", "linger must be shorter than answer_within (0.001s)"),
+        ("namespace_rate_limit", "20000", "namespace_rate_limit must be less than rate_limit (20000)"),
+        ("rate_limit", "10000", "namespace_rate_limit must be less than rate_limit (10000)"),
     ],
 )
 def test_settings_that_contradict_are_refused(name: str, text: str, says: str, tmp_path: Path) -> None:

@@ -10,36 +10,70 @@ What happens to one Revision:
         |                   |                            | |
         +------- (awake) <--|--- settle -----------------+ |
                             |                              |
-                            +-- new calls, or repeat       +--- bury ---> dead letters
+                            +-- new calls, or repeat       +--- bury ---> dead letters -- purge, or the bounds --> discarded
+                            |                                                 |
+                            +---------------------- replay -------------------+
 
 Each verb is one atomic script on Redis's own clock, so that no process's clock or death can leave a wake-up between two
 states, and each has one caller: *record* the front's recorder; *take*, *settle*, *release* and *bury* the worker's deliver;
-*sweep* the worker's sweep. *census* only reads. Settle, release and bury work under a live lease alone: the lease carries a
-fencing token that only ever grows, and a worker that was too slow finds its token replaced.
+*sweep* and *hasten* the worker's sweep; *replay* and *purge* the operator's command. *census* only reads. Settle, release and
+bury work under a live lease alone: the lease carries a fencing token that only ever grows, and a worker that was too slow finds
+its token replaced.
+
+A wake-up whose lease ends with its holder is a *suspect*: it may be what ended the holder. From then on it is taken in trials
+alone, few at a time and at last by itself; where a worker dies in one, only what it had on trial is blamed. What was blamed
+three times in a row is buried as poisoned. *Take* also keeps the rate limits, which count over all workers: what a limit delays
+is given a slot of its own, and is due then.
 
 Keys, all with the hash tag `{wakequeue}`; times are milliseconds since 1970:
 
     {wakequeue}:r:NAMESPACE/NAME   hash, one Revision; expires when it is asleep again
         calls                      calls that no report was made of
-        taken                      calls in the hands of the lease's holder
+        callers                    who made them: JSON, caller -> calls
+        taken, taken_callers       the same of the calls in the hands of the lease's holder
         waiting                    calls of this episode that found the Revision not awake
         first_call, last_call      the oldest of `calls`, and the newest call of all
         taken_first_call           the oldest of `taken`
         due_at                     when it may be taken; only while pending
         ready_at                   the earliest next report, should new calls come
-        token, attempts            of the last take
+        passed                     how many rate limits it passed, when it is due at a slot of its own
+        token, holder, attempts    of the last take
+        tries                      the failed ones of these attempts: JSON, [when, why]
+        crashes                    how many leases in a row ended with their holder, for which it was blamed
         first_report, last_report, concurrency   the Episode
     {wakequeue}:pending            zset: key -> when to ring its doorbell (again)
     {wakequeue}:leased             zset: key -> when its lease ends
     {wakequeue}:buried             zset: dead letter -> when it was buried
     {wakequeue}:dead               hash: dead letter -> JSON
-    {wakequeue}:totals             hash of counters: recorded, settled, buried (calls), letters_dropped, and the last token
+    {wakequeue}:totals             hash of counters: recorded, settled, buried, discarded (calls), letters_dropped, the last
+                                   token, and the ledger's clock
+    {wakequeue}:history            stream of outcomes, the newest `keep_history`
+    {wakequeue}:rate[:NAMESPACE]   when the next report would come if all came evenly (µs); gone once that is past
+    {wakequeue}:trial:HOLDER       while this worker may have suspects on trial
     {wakequeue}:front:STREAM       the number of a front's last commit, for an hour: one that is sent again counts once
 
-Calls are conserved: recorded = settled + pending + leased + buried, at every moment.
+Calls are conserved: recorded = settled + pending + leased + buried + discarded, at every moment. The clock is Redis's, and should
+that be set back, the ledger's goes on from where it was: what is due stays due.
 """
 
 from wakequeue.ledger.front import Commit, Entry, FrontLedger, Recorded
-from wakequeue.ledger.worker import Census, Lease, Settled, WorkerLedger
+from wakequeue.ledger.history import History, Outcome
+from wakequeue.ledger.letters import DeadLetter, DeadLetters
+from wakequeue.ledger.worker import Census, Lease, Settled, Swept, Taken, WorkerLedger
 
-__all__ = ["Census", "Commit", "Entry", "FrontLedger", "Lease", "Recorded", "Settled", "WorkerLedger"]
+__all__ = [
+    "Census",
+    "Commit",
+    "DeadLetter",
+    "DeadLetters",
+    "Entry",
+    "FrontLedger",
+    "History",
+    "Lease",
+    "Outcome",
+    "Recorded",
+    "Settled",
+    "Swept",
+    "Taken",
+    "WorkerLedger",
+]

@@ -1,7 +1,7 @@
 -- census: what the ledger holds, counted and not assumed. Reads only.
 -- ARGV: queue.
--- Returns: pending and leased Revisions; pending and leased calls; dead letters; recorded, settled and buried calls;
---          tasks in the queue; the age of the oldest due Revision (ms).
+-- Returns: pending and leased Revisions; pending and leased calls; dead letters; recorded, settled, buried and discarded calls;
+--          dropped dead letters; tasks in the queue; the age of the oldest due Revision (ms).
 local pending, leased = redis.call('ZRANGE', PENDING, 0, -1), redis.call('ZRANGE', LEASED, 0, -1)
 local pending_calls, leased_calls, oldest = 0, 0, now
 
@@ -16,9 +16,11 @@ for _, name in ipairs(leased) do
   leased_calls = leased_calls + (tonumber(state[2] or '') or 0)
 end
 
-local totals = redis.call('HMGET', TOTALS, 'recorded', 'settled', 'buried')
+local totals = redis.call('HMGET', TOTALS, 'recorded', 'settled', 'buried', 'discarded', 'letters_dropped')
+for i = 1, 5 do
+  totals[i] = tonumber(totals[i] or '') or 0
+end
 return {
   #pending, #leased, pending_calls, leased_calls, redis.call('ZCARD', PREFIX .. 'buried'),
-  tonumber(totals[1] or '') or 0, tonumber(totals[2] or '') or 0, tonumber(totals[3] or '') or 0,
-  redis.call('LLEN', ARGV[1]), now - oldest,
+  totals[1], totals[2], totals[3], totals[4], totals[5], redis.call('LLEN', ARGV[1]), now - oldest,
 }

@@ -1,7 +1,8 @@
 """The front's side of the ledger: one verb, *record*, on asyncio."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Self, cast
 
 from redis.asyncio import Redis
@@ -20,7 +21,7 @@ from wakequeue.settings import Settings
 class Entry:
     """One Revision's calls in a commit; the ages are seconds before the commit.
 
-    `awake` says that its calls found the Revision awake, so that none of them waits.
+    `awake` says that its calls found the Revision awake, so that none of them waits. `callers` says who made how many.
     """
 
     revision: Revision
@@ -28,6 +29,7 @@ class Entry:
     awake: bool
     first_age: float
     last_age: float
+    callers: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class FrontLedger:
         for entry in entries:
             waiting = -1 if entry.awake else entry.calls
             ages = milliseconds(entry.first_age), milliseconds(entry.last_age)
-            arguments += [str(entry.revision), entry.calls, waiting, *ages]
+            arguments += [str(entry.revision), entry.calls, waiting, *ages, json.dumps(entry.callers)]
         try:
             reply = cast("list[int | bytes]", await self._record(args=arguments))
         except (RedisError, OSError, TimeoutError) as error:

@@ -1,8 +1,20 @@
 -- What every verb begins with: the keys (see wakequeue/ledger/__init__.py), the clock, and the moves that verbs share.
 local PREFIX = '{wakequeue}:'
 local PENDING, LEASED, TOTALS = PREFIX .. 'pending', PREFIX .. 'leased', PREFIX .. 'totals'
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local HISTORY = PREFIX .. 'history'
+
+-- A wake-up remembers so many callers by name, and so many failed attempts.
+local MOST_CALLERS, MOST_TRIES = 8, 10
+
+-- The ledger's clock is Redis's; should that be set back, it goes on from where a sweep last saw it.
+local time = redis.call('TIME')
+local redis_now = time[1] * 1000 + math.floor(time[2] / 1000)
+local seen = redis.call('HMGET', TOTALS, 'clock', 'ahead')
+local seen_now, ahead = tonumber(seen[1] or '') or 0, tonumber(seen[2] or '') or 0
+local now = redis_now
+if redis_now < seen_now then
+  now = math.max(redis_now + ahead, seen_now)
+end
 
 local function revision_key(name)
   return PREFIX .. 'r:' .. name
@@ -12,20 +24,59 @@ local function number(key, field)
   return tonumber(redis.call('HGET', key, field) or '') or 0
 end
 
+-- Two JSON objects of calls by caller as one; either may be missing.
+local function add_callers(had, came)
+  if not had or not came then
+    return had or came or '{}'
+  end
+  local sum, callers = cjson.decode(had), 0
+  for _ in pairs(sum) do
+    callers = callers + 1
+  end
+  for caller, calls in pairs(cjson.decode(came)) do
+    if not sum[caller] and callers >= MOST_CALLERS then
+      caller = 'others'
+    end
+    callers = callers + (sum[caller] and 0 or 1)
+    sum[caller] = (sum[caller] or 0) + calls
+  end
+  return cjson.encode(sum)
+end
+
 -- Make a Revision pending: takeable from due_at on, with its doorbell rung at ring_at.
 local function pend(name, due_at, ring_at)
   redis.call('HSET', revision_key(name), 'due_at', due_at)
   redis.call('ZADD', PENDING, ring_at, name)
 end
 
+-- Add calls to a Revision that no report names yet.
+local function add_calls(key, calls, first_call, last_call, callers)
+  local state = redis.call('HMGET', key, 'first_call', 'last_call', 'callers')
+  redis.call('HINCRBY', key, 'calls', calls)
+  redis.call('PERSIST', key)
+  redis.call('HSET', key, 'first_call', math.min(first_call, tonumber(state[1] or '') or first_call),
+    'last_call', math.max(last_call, tonumber(state[2] or '') or 0), 'callers', add_callers(state[3], callers))
+end
+
+-- Remember why an attempt to report a Revision failed.
+local function add_try(key, cause)
+  local tries = cjson.decode(redis.call('HGET', key, 'tries') or '[]')
+  tries[#tries + 1] = {now, cause}
+  if #tries > MOST_TRIES then
+    table.remove(tries, 1)
+  end
+  redis.call('HSET', key, 'tries', cjson.encode(tries))
+end
+
 -- Give what was taken back to the Revision, which is pending again.
-local function give_back(name, due_at)
+local function give_back(name, due_at, cause)
   local key = revision_key(name)
   redis.call('ZREM', LEASED, name)
-  redis.call('HINCRBY', key, 'calls', number(key, 'taken'))
-  local taken_first, first = redis.call('HGET', key, 'taken_first_call'), redis.call('HGET', key, 'first_call')
-  if taken_first and not (first and tonumber(first) < tonumber(taken_first)) then
-    redis.call('HSET', key, 'first_call', taken_first)
+  add_try(key, cause)
+  local calls, last_call = number(key, 'taken'), number(key, 'last_call')
+  local first_call = tonumber(redis.call('HGET', key, 'taken_first_call') or '')
+  if first_call then
+    add_calls(key, calls, first_call, last_call, redis.call('HGET', key, 'taken_callers') or nil)
   end
   redis.call('HSET', key, 'taken', 0, 'ready_at', due_at)
   pend(name, due_at, due_at)
@@ -36,13 +87,16 @@ end
 local function go_on(name, idle_after, repeat_at)
   local key = revision_key(name)
   local ready_at = number(key, 'ready_at')
+  redis.call('ZREM', LEASED, name)
+  redis.call('HSET', key, 'taken', 0, 'attempts', 0, 'crashes', 0)
+  redis.call('HDEL', key, 'tries', 'taken_callers')
   if number(key, 'calls') > 0 then
     local due_at = math.max(now, ready_at)
     pend(name, due_at, due_at)
   elseif repeat_at then
     pend(name, repeat_at, repeat_at)
   else
-    redis.call('PEXPIREAT', key, math.max(number(key, 'last_call') + idle_after, ready_at))
+    redis.call('PEXPIRE', key, math.max(number(key, 'last_call') + idle_after, ready_at) - now)
   end
 end
 
@@ -50,4 +104,14 @@ end
 local function holds(name, token)
   local until_ = redis.call('ZSCORE', LEASED, name)
   return until_ and tonumber(until_) > now and redis.call('HGET', revision_key(name), 'token') == token
+end
+
+-- Write into the audit trail, of which the newest `keep` entries stay, what became of what was taken.
+local function remember(name, keep, outcome, reason, phase, concurrency)
+  local state = redis.call('HMGET', revision_key(name), 'taken', 'taken_first_call', 'last_call', 'attempts', 'tries',
+    'taken_callers', 'holder')
+  redis.call('XADD', HISTORY, 'MAXLEN', '~', keep, '*', 'revision', name, 'outcome', outcome, 'reason', reason,
+    'phase', phase, 'concurrency', concurrency, 'at', now, 'calls', state[1] or 0, 'first_call', state[2] or '',
+    'last_call', state[3] or 0, 'attempts', state[4] or 0, 'tries', state[5] or '[]', 'callers', state[6] or '{}',
+    'worker', state[7] or '')
 end

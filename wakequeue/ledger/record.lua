@@ -1,7 +1,7 @@
 -- record: the calls of one commit, all or none, once only.
 -- ARGV: the front's stream of commits, the commit's number in it, queue, ring_below, ring_again, idle_after (ms), then for
---       each Revision: name, calls, waiting, age of the first call, age of the last call (ms). waiting is -1 where it was
---       found awake.
+--       each Revision: name, calls, waiting, age of the first call, age of the last call (ms), its callers as JSON. waiting is
+--       -1 where it was found awake.
 -- Returns: now, then for each Revision: 1 where it is due and its doorbell is the caller's to ring, first report or '', last
 --          report or ''.
 local stream, commit = PREFIX .. 'front:' .. ARGV[1], tonumber(ARGV[2])
@@ -10,12 +10,22 @@ local ring_again, idle_after = tonumber(ARGV[5]), tonumber(ARGV[6])
 local fresh = (tonumber(redis.call('GET', stream) or '') or 0) < commit
 local replies, recorded = {now}, 0
 
-for i = 7, #ARGV, 5 do
+-- Whether a Revision should be forgotten by now: its key expires by Redis's clock, which may have been set back.
+local function is_asleep(name, state)
+  local until_ = math.max((tonumber(state[1] or '') or now) + idle_after, tonumber(state[2] or '') or 0)
+  return not state[3] and until_ < now and not redis.call('ZSCORE', LEASED, name)
+end
+
+for i = 7, #ARGV, 6 do
   local name, calls, waiting = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   local first_call, last_call = now - ARGV[i + 3], now - ARGV[i + 4]
   local key = revision_key(name)
-  local state = redis.call('HMGET', key, 'last_call', 'ready_at', 'due_at', 'first_report', 'last_report', 'first_call')
+  local state = redis.call('HMGET', key, 'last_call', 'ready_at', 'due_at', 'first_report', 'last_report')
   local pending_since = tonumber(state[3] or '')
+  if is_asleep(name, state) then
+    redis.call('DEL', key)
+    state = {}
+  end
   local ring = not fresh and pending_since and pending_since <= now
   if fresh then
     recorded = recorded + calls
@@ -24,11 +34,8 @@ for i = 7, #ARGV, 5 do
       state[4], state[5] = '0', '0'
       redis.call('HSET', key, 'first_report', 0, 'last_report', 0)
     end
-    redis.call('HINCRBY', key, 'calls', calls)  -- first, because a full Redis refuses this one and not the next
-    redis.call('PERSIST', key)
+    add_calls(key, calls, first_call, last_call, ARGV[i + 5])
     redis.call('HINCRBY', key, 'waiting', math.max(waiting, 0))
-    redis.call('HSET', key, 'first_call', math.min(first_call, tonumber(state[6] or '') or first_call),
-      'last_call', math.max(last_call, tonumber(state[1] or '') or 0))
     local due_at = math.max(now, tonumber(state[2] or '') or 0)
     if due_at < (pending_since or math.huge) and not redis.call('ZSCORE', LEASED, name) then
       ring = due_at <= now and may_ring

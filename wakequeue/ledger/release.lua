@@ -1,14 +1,15 @@
 -- release: what was taken was not confirmed; the Revision is pending again after a back-off.
--- ARGV: token, then for each Revision: name, back-off (ms).
+-- ARGV: token, the cause, then for each Revision: name, back-off (ms).
 -- Returns: the names whose lease was lost, for which nothing has changed.
 local lost = {}
 
-for i = 2, #ARGV, 2 do
+for i = 3, #ARGV, 2 do
   local name = ARGV[i]
   if not holds(name, ARGV[1]) then
     lost[#lost + 1] = name
   else
-    give_back(name, now + ARGV[i + 1])
+    redis.call('HSET', revision_key(name), 'crashes', 0)
+    give_back(name, now + ARGV[i + 1], ARGV[2])
   end
 end
 return lost

@@ -1,15 +1,42 @@
-"""Each verb's Lua text: the prelude, then the verb's own file."""
+"""Each verb's Lua text: what it may do, the prelude, what it shares with others, then the verb's own file."""
 
+from collections.abc import Callable
 from importlib import resources
-from typing import Literal
+from typing import Any, Final, Literal
 
-Verb = Literal["record", "take", "settle", "release", "bury", "sweep", "census"]
+from redis.exceptions import RedisError
+
+from wakequeue.errors import LedgerUnavailable
+
+Verb = Literal["record", "take", "settle", "release", "bury", "sweep", "hasten", "replay", "purge", "census"]
+
+#: Keys that are read without a script; all are in the docstring of `wakequeue.ledger`.
+PENDING: Final = "{wakequeue}:pending"
+BURIED: Final = "{wakequeue}:buried"
+DEAD: Final = "{wakequeue}:dead"
+HISTORY: Final = "{wakequeue}:history"
+
+#: A full Redis refuses what adds to it, whole; what works off what is there goes on (Redis 7 and Valkey, "script flags").
+FLAGS: Final[dict[Verb, str]] = {"record": "", "replay": "", "census": "no-writes"}
+WORKS_OFF: Final = "allow-oom"
+
+#: The verbs that make, keep or take out dead letters.
+LETTERS: Final[frozenset[Verb]] = frozenset({"bury", "sweep", "replay", "purge"})
 
 
 def script(verb: Verb) -> str:
     """The text that Redis runs for a verb."""
-    folder = resources.files(__package__)
-    return (folder / "prelude.lua").read_text() + (folder / f"{verb}.lua").read_text()
+    parts = ["prelude", *(["letters"] if verb in LETTERS else []), verb]
+    texts = ((resources.files(__package__) / f"{part}.lua").read_text() for part in parts)
+    return f"#!lua flags={FLAGS.get(verb, WORKS_OFF)}\n" + "\n".join(texts)
+
+
+def asked(ask: Callable[..., object], *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  what Redis takes and answers has no one type
+    """What Redis answers. Raises LedgerUnavailable where it gives no answer, or refuses."""
+    try:
+        return ask(*arguments, **options)
+    except (RedisError, OSError) as error:
+        raise LedgerUnavailable(str(error) or type(error).__name__) from error
 
 
 def milliseconds(seconds: float) -> int:

@@ -1,19 +1,22 @@
 -- settle: what was taken has been confirmed; the Revision rests, or is pending again.
--- ARGV: token, idle_after (ms), then for each Revision: name, first report, last report, concurrency, ready_at, repeat_at or '', gone.
+-- ARGV: token, idle_after (ms), how many entries of the audit trail are kept, then for each Revision: name, first report, last
+--       report, concurrency, ready_at, repeat_at or '', gone, the phase that was reported or ''.
 -- Returns: the names whose lease was lost, for which nothing has changed.
-local token, idle_after = ARGV[1], tonumber(ARGV[2])
+local token, idle_after, keep_history = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local lost, settled = {}, 0
 
-for i = 3, #ARGV, 7 do
-  local name = ARGV[i]
+for i = 4, #ARGV, 8 do
+  local name, phase = ARGV[i], ARGV[i + 7]
   local key = revision_key(name)
   if not holds(name, token) then
     lost[#lost + 1] = name
   else
-    redis.call('ZREM', LEASED, name)
     settled = settled + number(key, 'taken')
-    redis.call('HSET', key, 'taken', 0, 'attempts', 0, 'first_report', ARGV[i + 1], 'last_report', ARGV[i + 2],
-      'concurrency', ARGV[i + 3], 'ready_at', ARGV[i + 4])
+    if phase ~= '' then
+      remember(name, keep_history, 'reported', '', phase, ARGV[i + 3])
+    end
+    redis.call('HSET', key, 'first_report', ARGV[i + 1], 'last_report', ARGV[i + 2], 'concurrency', ARGV[i + 3],
+      'ready_at', ARGV[i + 4])
     redis.call('HINCRBY', key, 'waiting', -ARGV[i + 6])
     go_on(name, idle_after, tonumber(ARGV[i + 5]))
   end

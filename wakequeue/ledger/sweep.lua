@@ -1,14 +1,40 @@
--- sweep: end the leases that ran out, and name the pending Revisions whose doorbell is to be rung.
--- ARGV: queue, ring_below, ring_again (ms), how many at most.
--- Returns: how many leases ran out, then the names to ring: none while the queue is long, for ringing would only lengthen it.
+-- sweep: end the leases that ran out, name the pending Revisions whose doorbell is to be rung, drop old dead letters, and see
+-- to it that the ledger's clock never goes back.
+-- ARGV: queue, ring_below, ring_again (ms), how many at most, idle_after (ms), how many dead letters are kept and for how long
+--       (ms), how many entries of the audit trail are kept.
+-- Returns: how many leases ran out, how many of those were poisoned, then the names to ring, the longest due first: none while
+--          the queue is long, for ringing would only lengthen it.
 local queue, ring_below, ring_again, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local dead = redis.call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, most)
+local idle_after, keep, keep_for, keep_history = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local POISONED_AFTER = 3
 
-for _, name in ipairs(dead) do
-  give_back(name, now)
+if now - seen_now >= 1000 or now ~= redis_now + ahead then
+  redis.call('HSET', TOTALS, 'clock', now, 'ahead', now - redis_now)
 end
 
-local swept = {#dead}
+-- A lease that ends with its holder makes its Revision a suspect. Where the holder had suspects on trial, they alone are.
+local function blame(key)
+  local on_trial = redis.call('EXISTS', PREFIX .. 'trial:' .. (redis.call('HGET', key, 'holder') or '')) == 1
+  if number(key, 'crashes') > 0 or not on_trial then
+    return redis.call('HINCRBY', key, 'crashes', 1)
+  end
+  return 0
+end
+
+local dead = redis.call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, most)
+local swept, buried = {#dead, 0}, 0
+for _, name in ipairs(dead) do
+  if blame(revision_key(name)) >= POISONED_AFTER then
+    swept[2], buried = swept[2] + 1, buried + entomb(name, 'poisoned', idle_after, keep_history)
+  else
+    give_back(name, now, 'the lease ran out')
+  end
+end
+if buried > 0 then
+  redis.call('HINCRBY', TOTALS, 'buried', buried)
+end
+bound(keep, now - keep_for)
+
 if redis.call('LLEN', queue) < ring_below then
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', PENDING, '-inf', now, 'LIMIT', 0, most)) do
     redis.call('ZADD', PENDING, now + ring_again, name)

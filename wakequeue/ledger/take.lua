@@ -1,31 +1,87 @@
--- take: lease those of the named Revisions that are due.
--- ARGV: lease (ms), then the names.
--- Returns: now, the token, then for each Revision taken: name, calls, waiting, first call, last call, due_at, attempts,
---          first report or '', last report or '', concurrency of the last report.
-local lease = tonumber(ARGV[1])
+-- take: lease those of the named Revisions that are due and that the rate limits let through.
+-- ARGV: lease (ms), the holder, 1 where this is a trial, reports a second of all namespaces and their burst, those of one
+--       namespace and their burst, then the names.
+-- Returns: now, the token, how many were delayed by each limit ({namespace, all}), the suspects ({name, crashes, ...}), then
+--          for each Revision taken: name, calls, waiting, first call, last call, due_at, attempts, first report or '', last
+--          report or '', concurrency of the last report.
+--
+-- A suspect, whose lease ended with its holder, is taken in a trial only. A Revision that a limit delays is given a slot,
+-- which is its own: it is due then, and passes that limit when it is taken within 2 s of it.
+local lease, holder, trial = tonumber(ARGV[1]), ARGV[2], ARGV[3] == '1'
+local SLOT_LASTS = 2000
 local token = redis.call('HINCRBY', TOTALS, 'token', 1)
-local taken = {now, token}
+local delayed, suspects = {0, 0}, {}
+local taken = {now, token, delayed, suspects}
 
-for i = 2, #ARGV do
-  local name = ARGV[i]
-  local key = revision_key(name)
-  local due_at = redis.call('HGET', key, 'due_at')
-  if due_at and tonumber(due_at) <= now and redis.call('ZREM', PENDING, name) == 1 then
-    redis.call('ZADD', LEASED, now + lease, name)
-    local attempts = redis.call('HINCRBY', key, 'attempts', 1)
-    local state = redis.call('HMGET', key, 'calls', 'waiting', 'first_call', 'last_call', 'first_report', 'last_report', 'concurrency')
-    local calls, waiting, last_call = state[1], state[2], state[4]
-    local first_call = state[3] or last_call
-    redis.call('HDEL', key, 'due_at', 'first_call', 'taken_first_call')
-    redis.call('HSET', key, 'taken', calls, 'calls', 0, 'token', token)
-    if state[3] then
-      redis.call('HSET', key, 'taken_first_call', first_call)
-    end
-    for _, value in ipairs({
-      name, calls, waiting, first_call, last_call, due_at, attempts, state[5] or '', state[6] or '', state[7] or '0',
-    }) do
-      taken[#taken + 1] = value
+-- The generic cell rate algorithm: each limit keeps the time, in microseconds, at which the next report would arrive if all
+-- came evenly; a burst may be so much ahead of it (ITU-T I.371, annex A; each slot is reserved, as golang.org/x/time/rate does).
+local arrivals = {}
+
+local function reserve(limit, per_second, burst)
+  local interval = 1e6 / per_second
+  local arrival = math.max(arrivals[limit] or tonumber(redis.call('GET', limit) or '') or 0, now * 1000)
+  arrivals[limit] = arrival + interval
+  return math.max(now, math.ceil((arrival - interval * (burst - 1)) / 1000))
+end
+
+-- When a Revision may be reported, and which limits it will have passed by then; now, where that is now.
+local function slot(name, passed)
+  if passed < 1 then
+    local limit = PREFIX .. 'rate:' .. string.match(name, '^[^/]*')
+    local at = reserve(limit, tonumber(ARGV[6]), tonumber(ARGV[7]))
+    if at > now then
+      return at, 1
     end
   end
+  return passed < 2 and reserve(PREFIX .. 'rate', tonumber(ARGV[4]), tonumber(ARGV[5])) or now, 2
+end
+
+local function lease_out(name, key, due_at)
+  redis.call('ZREM', PENDING, name)
+  redis.call('ZADD', LEASED, now + lease, name)
+  local attempts = redis.call('HINCRBY', key, 'attempts', 1)
+  local state = redis.call('HMGET', key, 'calls', 'waiting', 'first_call', 'last_call', 'first_report', 'last_report',
+    'concurrency', 'callers')
+  local calls, waiting, last_call = state[1], state[2], state[4]
+  local first_call = state[3] or last_call
+  redis.call('HDEL', key, 'due_at', 'passed', 'first_call', 'callers', 'taken_first_call', 'taken_callers')
+  redis.call('HSET', key, 'taken', calls, 'calls', 0, 'token', token, 'holder', holder)
+  if state[3] then
+    redis.call('HSET', key, 'taken_first_call', first_call, 'taken_callers', state[8] or '{}')
+  end
+  for _, value in ipairs({
+    name, calls, waiting, first_call, last_call, due_at, attempts, state[5] or '', state[6] or '', state[7] or '0',
+  }) do
+    taken[#taken + 1] = value
+  end
+end
+
+for i = 8, #ARGV do
+  local name = ARGV[i]
+  local key = revision_key(name)
+  local state = redis.call('HMGET', key, 'due_at', 'crashes', 'passed')
+  local due_at, crashes = tonumber(state[1] or ''), tonumber(state[2] or '') or 0
+  if due_at and due_at <= now then
+    if crashes > 0 and not trial then
+      suspects[#suspects + 1] = name
+      suspects[#suspects + 1] = crashes
+    else
+      local at, passed = slot(name, now - due_at <= SLOT_LASTS and tonumber(state[3] or '') or 0)
+      if at > now then
+        delayed[passed] = delayed[passed] + 1
+        redis.call('HSET', key, 'ready_at', at, 'passed', passed)
+        pend(name, at, at)
+      else
+        lease_out(name, key, due_at)
+      end
+    end
+  end
+end
+
+for limit, arrival in pairs(arrivals) do
+  redis.call('SET', limit, string.format('%.0f', arrival), 'PX', math.max(1, math.ceil(arrival / 1000) - now))
+end
+if trial and #taken > 4 then
+  redis.call('SET', PREFIX .. 'trial:' .. holder, token, 'PX', 2 * lease)
 end
 return taken

@@ -1,23 +1,26 @@
-"""The worker's side of the ledger: *take*, *settle*, *release*, *bury*, *sweep*, and the *census* that only reads.
+"""The worker's side of the ledger: *take*, *settle*, *release*, *bury*, *sweep*, *hasten*, and the *census* that only reads.
 
 Every verb raises LedgerUnavailable where Redis gave no answer or refused the write.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from wakequeue.episode import Episode
-from wakequeue.errors import LedgerUnavailable
-from wakequeue.ledger.scripts import Verb, milliseconds, script, seconds
+from wakequeue.episode import Episode, Phase
+from wakequeue.ledger.scripts import PENDING, Verb, asked, milliseconds, script, seconds
 from wakequeue.revision import Revision
+from wakequeue.settings import Settings
 
 LEASE_FIELDS = 10
+
+#: How many names go to one script, so that none keeps Redis from its other clients for more than some milliseconds.
+NAMES_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +40,40 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What a worker may report, and what it may not yet.
+
+    `delayed` says how many Revisions the rate limits put off: that of their namespace, and that of all. The `suspects`, each
+    with how many leases of it in a row ended with their holder, are left for a trial.
+    """
+
+    leases: list[Lease]
+    delayed: dict[Literal["namespace", "all"], int]
+    suspects: dict[Revision, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """A lease whose report was confirmed, or had nothing to say: the episode from here on, and when to report next.
 
-    `gone` of its waiting callers have given up.
+    `phase` is the one that was reported, None where nothing was. `gone` of its waiting callers have given up.
     """
 
     lease: Lease
     episode: Episode
     ready_at: float
     repeat_at: float | None
+    phase: Phase | None
     gone: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep did: how many leases it ended, how many of those wake-ups were buried as poisoned, and whom to ring."""
+
+    ended: int
+    poisoned: int
+    due: list[Revision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +88,16 @@ class Census:
     recorded_calls: int
     settled_calls: int
     buried_calls: int
+    discarded_calls: int
+    letters_dropped: int
     queued_tasks: int
     oldest_due_seconds: float
 
     @property
     def drift_calls(self) -> int:
         """Recorded calls that are in no state: anything but 0 is a defect."""
-        held = self.settled_calls + self.pending_calls + self.leased_calls + self.buried_calls
-        return self.recorded_calls - held
+        kept = self.pending_calls + self.leased_calls + self.buried_calls
+        return self.recorded_calls - self.settled_calls - kept - self.discarded_calls
 
     def as_dict(self) -> dict[str, float]:
         """Every figure by its name, the drift included."""
@@ -77,35 +105,45 @@ class Census:
 
 
 class WorkerLedger:
-    """The verbs of a worker; safe to share between threads."""
+    """The verbs of a worker; safe to share between threads. `holder` names the worker, unlike any other."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, settings: Settings, *, holder: str = "") -> None:
         self.client = client
-        verbs: tuple[Verb, ...] = ("take", "settle", "release", "bury", "sweep", "census")
+        verbs: tuple[Verb, ...] = ("take", "settle", "release", "bury", "sweep", "hasten", "census")
         self._scripts = {verb: client.register_script(script(verb)) for verb in verbs}
+        self._holder, self._lease_for = holder, milliseconds(settings.lease_for)
+        self._limits = (
+            settings.rate_limit,
+            settings.rate_burst,
+            settings.namespace_rate_limit,
+            settings.namespace_rate_burst,
+        )
+        self._idle_after, self._keep_history = milliseconds(settings.idle_after), settings.keep_history
+        self._keep_letters = (settings.keep_dead_letters, milliseconds(settings.keep_dead_letters_for))
+        self._rings = (settings.ring_below, milliseconds(settings.ring_again))
 
     @classmethod
-    def connect(cls, url: str, *, timeout: float = 2.0) -> Self:
+    def connect(cls, url: str, settings: Settings, *, holder: str = "", timeout: float = 2.0) -> Self:
         """A ledger that gives up on an unanswered command after `timeout` seconds."""
-        return cls(
-            Redis.from_url(
-                url,
-                socket_timeout=timeout,
-                socket_connect_timeout=timeout,
-                health_check_interval=5,
-                retry=Retry(NoBackoff(), 1),
-            )
+        client = Redis.from_url(
+            url, socket_timeout=timeout, socket_connect_timeout=timeout, health_check_interval=5, retry=Retry(NoBackoff(), 1)
+        )
+        return cls(client, settings, holder=holder)
+
+    def take(self, revisions: Iterable[Revision], *, trial: bool = False) -> Taken:
+        """Lease those of the Revisions that are due and that the rate limits let through; suspects in a `trial` alone."""
+        names = map(str, revisions)
+        now, token, delayed, suspects, *flat = self._run("take", self._lease_for, self._holder, int(trial), *self._limits, *names)
+        rows = (flat[i : i + LEASE_FIELDS] for i in range(0, len(flat), LEASE_FIELDS))
+        return Taken(
+            [_lease(now / 1000, token, row) for row in rows],
+            {"namespace": delayed[0], "all": delayed[1]},
+            dict(zip(_revisions(suspects[::2]), suspects[1::2], strict=True)),
         )
 
-    def take(self, revisions: Iterable[Revision], lease_for: float) -> list[Lease]:
-        """Lease those of the Revisions that are due, for `lease_for` seconds."""
-        now, token, *flat = self._run("take", milliseconds(lease_for), *map(str, revisions))
-        rows = (flat[i : i + LEASE_FIELDS] for i in range(0, len(flat), LEASE_FIELDS))
-        return [_lease(now / 1000, token, row) for row in rows]
-
-    def settle(self, settled: Sequence[Settled], idle_after: float) -> list[Revision]:
+    def settle(self, settled: Sequence[Settled]) -> list[Revision]:
         """Record that reports were confirmed. Returns the Revisions whose lease was lost, for which nothing changed."""
-        arguments: list[Any] = [settled[0].lease.token, milliseconds(idle_after)]
+        arguments: list[Any] = [settled[0].lease.token, self._idle_after, self._keep_history]
         for one in settled:
             episode, repeat_at = one.episode, one.repeat_at
             arguments += [
@@ -116,24 +154,33 @@ class WorkerLedger:
                 _time(one.ready_at),
                 _time(repeat_at),
                 one.gone,
+                one.phase or "",
             ]
         return _revisions(self._run("settle", *arguments))
 
-    def release(self, leases: Sequence[Lease], back_offs: Sequence[float]) -> list[Revision]:
+    def release(self, leases: Sequence[Lease], back_offs: Sequence[float], cause: str) -> list[Revision]:
         """Make leased Revisions pending again, each after its back-off in seconds. Returns those whose lease was lost."""
         pairs = zip(leases, back_offs, strict=True)
         arguments = [part for lease, back_off in pairs for part in (str(lease.revision), milliseconds(back_off))]
-        return _revisions(self._run("release", leases[0].token, *arguments))
+        return _revisions(self._run("release", leases[0].token, cause, *arguments))
 
-    def bury(self, leases: Sequence[Lease], reason: str, idle_after: float, *, keep: int) -> list[Revision]:
-        """Turn leased wake-ups into dead letters, of which the newest `keep` are kept. Returns those whose lease was lost."""
+    def bury(self, leases: Sequence[Lease], reason: str) -> list[Revision]:
+        """Turn leased wake-ups into dead letters. Returns those whose lease was lost."""
         names = [str(lease.revision) for lease in leases]
-        return _revisions(self._run("bury", leases[0].token, milliseconds(idle_after), keep, reason, *names))
+        rules = (self._idle_after, *self._keep_letters, self._keep_history)
+        return _revisions(self._run("bury", leases[0].token, *rules, reason, *names))
 
-    def sweep(self, queue: str, *, ring_below: int, ring_again: float, most: int = 10_000) -> tuple[int, list[Revision]]:
-        """End the leases that ran out; name the Revisions to ring. Returns the number of such leases, and the names."""
-        dead, *names = self._run("sweep", queue, ring_below, milliseconds(ring_again), most)
-        return dead, _revisions(names)
+    def sweep(self, queue: str, *, most: int = 10_000) -> Swept:
+        """End the leases that ran out, drop old dead letters, and say which Revisions to ring; `most` of each."""
+        rules = (self._idle_after, *self._keep_letters, self._keep_history)
+        ended, poisoned, *names = self._run("sweep", queue, *self._rings, most, *rules)
+        return Swept(ended, poisoned, _revisions(names))
+
+    def hasten(self) -> int:
+        """Make due at once, the oldest first, what an attempt to deliver failed of. Returns how many wake-ups that is."""
+        names = asked(self.client.zrange, PENDING, 0, -1)
+        parts = (names[start : start + NAMES_AT_ONCE] for start in range(0, len(names), NAMES_AT_ONCE))
+        return sum(int(self._run("hasten", *part)) for part in parts)
 
     def census(self, queue: str) -> Census:
         """Count what the ledger holds."""
@@ -148,12 +195,8 @@ class WorkerLedger:
         except (RedisError, OSError):
             return False
 
-    def _run(self, verb: Verb, *arguments: Any) -> list[Any]:  # noqa: ANN401  what a script takes and returns has no one type
-        try:
-            reply: list[Any] = self._scripts[verb](args=arguments)
-        except (RedisError, OSError) as error:
-            raise LedgerUnavailable(str(error) or type(error).__name__) from error
-        return reply
+    def _run(self, verb: Verb, *arguments: Any) -> Any:  # noqa: ANN401  what a script takes and returns has no one type
+        return asked(self._scripts[verb], args=arguments)
 
 
 def _lease(taken_at: float, token: int, row: Sequence[bytes]) -> Lease:

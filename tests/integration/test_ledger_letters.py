@@ -1,0 +1,120 @@
+"""Dead letters and the audit trail on a real Redis: found, replayed, purged, bounded, and told."""
+
+from support.ledger import HOUR, REVISIONS, A, B, C, Ledger, entry, only, settled
+
+from wakequeue.episode import Episode
+from wakequeue.ledger import Entry, History
+from wakequeue.revision import Revision
+
+
+def bury(ledger: Ledger, revision: Revision, calls: int = 2) -> str:
+    """Record and bury; returns the letter's id."""
+    ledger.record(entry(revision, calls))
+    lease = only(ledger.take(revision))
+    ledger.bury([lease])
+    return f"{revision}@{lease.token}"
+
+
+def test_a_replayed_letter_is_due_as_if_called_now(ledger: Ledger) -> None:
+    """Its calls are pending, with who made them; they were made just now, and nobody waits any more."""
+    ledger.record(entry(A, 3, first_age=400, last_age=350))
+    lease = only(ledger.take(A))
+    ledger.bury([lease], idle_after=0.001)
+    assert ledger.letters.replay([f"{A}@{lease.token}"]) == 1
+    again = only(ledger.take(A))
+    assert (again.calls, again.waiting, again.attempts, again.episode) == (3, 0, 1, Episode())
+    assert again.taken_at - again.last_call < 5
+    ledger.settle(again)
+    assert only(History(ledger.client).newest(1)).callers == {"mixer 10.0.0.7": 3}
+    counted = ledger.census()
+    assert (counted.buried, counted.buried_calls, counted.settled_calls, counted.drift_calls) == (0, 0, 3, 0)
+
+
+def test_a_replay_rings_by_the_sweep(ledger: Ledger) -> None:
+    """What a replay makes due is rung by the next sweep, and joins what is pending already."""
+    letter = bury(ledger, A)
+    ledger.record(entry(A, 5))
+    assert ledger.letters.replay([letter]) == 1
+    assert only(ledger.take(A)).calls == 7
+    other = bury(ledger, B)
+    ledger.letters.replay([other])
+    assert ledger.sweep() == (0, [B])
+
+
+def test_dead_letters_are_dropped_with_age(ledger: Ledger) -> None:
+    """A sweep drops those buried longer ago than keep_dead_letters_for, and counts them."""
+    old, young = bury(ledger, A), bury(ledger, B)
+    ledger.client.zincrby("{wakequeue}:buried", -2 * HOUR * 1000, old)
+    ledger.sweep(keep_dead_letters_for=HOUR)
+    assert [letter.id for letter in ledger.letters.find(lambda _: True)] == [young]
+    counted = ledger.census()
+    assert (counted.buried_calls, counted.discarded_calls, counted.letters_dropped, counted.drift_calls) == (2, 2, 1, 0)
+
+
+def test_letters_are_found_by_what_they_say(ledger: Ledger) -> None:
+    """The oldest first; those that the filter wants."""
+    ids = [bury(ledger, revision) for revision in REVISIONS]
+    assert [letter.id for letter in ledger.letters.find(lambda _: True)] == ids
+    assert [letter.id for letter in ledger.letters.find(lambda letter: letter.revision == C)] == [ids[2]]
+
+
+def test_the_audit_trail_says_what_became_of_each(ledger: Ledger) -> None:
+    """A report with its numbers, its callers and its failed attempts; a burial with its reason; the newest last."""
+    ledger.record(entry(A, 3, first_age=9.0, last_age=4.0))
+    ledger.release(ledger.take(A), [0.0])
+    lease = only(ledger.take(A))
+    ledger.settle(lease)
+    bury(ledger, B)
+    reported, buried = History(ledger.client).newest(10)
+    assert (reported.revision, reported.outcome, reported.phase, reported.calls, reported.concurrency) == (
+        A,
+        "reported",
+        "asleep",
+        3,
+        3.0,
+    )
+    assert (reported.callers, reported.attempts, reported.worker) == ({"mixer 10.0.0.7": 3}, 2, "worker")
+    assert [cause for _, cause in reported.tries] == ["no pong in time"]
+    assert (reported.first_call, reported.last_call) == (lease.first_call, lease.last_call)
+    assert 0 <= reported.at - lease.taken_at < 5
+    assert (buried.revision, buried.outcome, buried.reason, buried.tries) == (B, "buried", "expired", [])
+    assert History(ledger.client).newest(10, A) == [reported]
+    assert History(ledger.client).newest(1) == [buried]
+
+
+def test_a_repeat_names_no_calls(ledger: Ledger) -> None:
+    """A repeat is in the audit trail too, with no call of its own."""
+    ledger.record(entry(A))
+    ledger.settle(only(ledger.take(A)), repeat_in=0.0)
+    ledger.settle(only(ledger.take(A)))
+    repeat = History(ledger.client).newest(10)[-1]
+    assert (repeat.calls, repeat.first_call, repeat.callers) == (0, None, {})
+
+
+def test_the_audit_trail_is_bounded(ledger: Ledger) -> None:
+    """Roughly the newest keep_history entries stay."""
+    ledger.record(entry(A))
+    for _ in range(500):
+        ledger.using(keep_history=100).settle([settled(only(ledger.take(A)), repeat_in=0.0)])
+    assert 100 <= ledger.client.xlen("{wakequeue}:history") <= 200
+
+
+def test_the_trail_is_followed(ledger: Ledger) -> None:
+    """Entries come as they are made, those of one Revision where only it is asked for."""
+    history = History(ledger.client)
+    bury(ledger, A)
+    following, of_b = history.follow(history.last_id()), history.follow("0-0", B)
+    bury(ledger, B)
+    assert next(following).revision == B
+    assert next(of_b).revision == B
+
+
+def test_so_many_callers_are_remembered(ledger: Ledger) -> None:
+    """Callers of several commits are added up; beyond eight, others are counted together."""
+    for number in range(12):
+        ledger.record(Entry(A, 1, awake=False, first_age=0.0, last_age=0.0, callers={f"c{number}": 1}))
+    ledger.record(Entry(A, 1, awake=False, first_age=0.0, last_age=0.0, callers={"c0": 1}))
+    ledger.settle(only(ledger.take(A)))
+    callers = only(History(ledger.client).newest(1)).callers
+    assert sum(callers.values()) == 13
+    assert (callers["c0"], callers["others"], len(callers)) == (2, 4, 9)

@@ -1,0 +1,86 @@
+"""Rate limits on a real Redis: a burst passes, the rest is spaced, and one namespace does not delay another."""
+
+import pytest
+from support.ledger import REVISIONS, A, B, C, D, Ledger, entry, key, only
+from support.waiting import wait_until
+
+from wakequeue.revision import Revision
+
+
+def limited(*, per_second: int = 10, burst: int = 2, all_per_second: int = 1_000, all_burst: int = 1_000) -> dict[str, float]:
+    """Settings of both limits."""
+    return {
+        "namespace_rate_limit": per_second,
+        "namespace_rate_burst": burst,
+        "rate_limit": all_per_second,
+        "rate_burst": all_burst,
+    }
+
+
+def due_at(ledger: Ledger, revision: Revision) -> float:
+    """When a pending Revision is due, in Unix seconds."""
+    return int(ledger.client.hget(key(revision), "due_at")) / 1000
+
+
+def test_a_limit_lets_a_burst_through_and_spaces_the_rest(ledger: Ledger) -> None:
+    """Of four Revisions due at once, with a burst of two and ten a second, two are taken and the others are due 0.1 s apart."""
+    ledger.record(*map(entry, REVISIONS))
+    taken = ledger.using(**limited()).take(REVISIONS)
+    assert [lease.revision for lease in taken.leases] == [A, B]
+    assert taken.delayed == {"namespace": 2, "all": 0}
+    now = taken.leases[0].taken_at
+    assert [due_at(ledger, one) - now for one in (C, D)] == pytest.approx([0.1, 0.2], abs=0.002)
+
+
+def test_a_slot_is_its_revisions_own(ledger: Ledger) -> None:
+    """What was delayed is taken when its slot comes, though the limit has no room for others; and costs no attempt."""
+    worker = ledger.using(**limited(burst=1))
+    ledger.record(entry(A), entry(B))
+    worker.take([A, B])
+    ledger.record(entry(C))
+    assert worker.take([C]).leases == []
+    lease = only(wait_until(lambda: worker.take([B]).leases))
+    assert lease.attempts == 1
+    assert lease.taken_at >= lease.due_at
+    assert ledger.census().drift_calls == 0
+
+
+def test_new_calls_do_not_hasten_a_slot(ledger: Ledger) -> None:
+    """A delayed Revision keeps its slot, whatever is called meanwhile, and the front is told to ring nothing."""
+    worker = ledger.using(**limited(per_second=1, burst=1))
+    ledger.record(entry(A), entry(B))
+    worker.take([A, B])
+    before = due_at(ledger, B)
+    assert not only(ledger.record(entry(B))).ring
+    assert due_at(ledger, B) == before
+    assert worker.take([B]).leases == []
+
+
+def test_a_slot_that_nobody_used_lapses(ledger: Ledger) -> None:
+    """Two seconds after its slot a Revision has to pass the limit anew: what a dead worker left undone doesn't come as a flood."""
+    worker = ledger.using(**limited(per_second=1, burst=1))
+    ledger.record(*map(entry, REVISIONS))
+    worker.take(REVISIONS)
+    for revision in (B, C, D):
+        ledger.client.hset(key(revision), "due_at", round((due_at(ledger, revision) - 10) * 1000))
+    ledger.client.delete("{wakequeue}:rate:shop")
+    assert [lease.revision for lease in worker.take([B, C, D]).leases] == [B]
+
+
+def test_a_noisy_namespace_leaves_the_others_alone(ledger: Ledger) -> None:
+    """One namespace's limit delays its own Revisions, and reserves nothing of what all share."""
+    worker = ledger.using(**limited(per_second=1, burst=1, all_per_second=2, all_burst=2))
+    noisy = [Revision("noisy", f"r{number}") for number in range(50)]
+    ledger.record(*map(entry, noisy), entry(A))
+    assert [lease.revision for lease in worker.take([*noisy, A]).leases] == [noisy[0], A]
+
+
+def test_all_namespaces_share_one_limit(ledger: Ledger) -> None:
+    """Beyond the burst of all, a Revision is delayed though its namespace has room; and then passes without paying twice."""
+    worker = ledger.using(**limited(all_per_second=10, all_burst=1, burst=10))
+    other = Revision("other", "a")
+    ledger.record(entry(A), entry(other))
+    taken = worker.take([A, other])
+    assert ([lease.revision for lease in taken.leases], taken.delayed) == ([A], {"namespace": 0, "all": 1})
+    assert due_at(ledger, other) - taken.leases[0].taken_at == pytest.approx(0.1, abs=0.002)
+    assert only(wait_until(lambda: worker.take([other]).leases)).revision == other

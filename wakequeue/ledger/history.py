@@ -1,0 +1,100 @@
+"""The audit trail: what became of each wake-up, who called for it, and what it took."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from redis import Redis
+
+from wakequeue.ledger.letters import calls_by_caller, timed_causes
+from wakequeue.ledger.scripts import HISTORY, asked
+from wakequeue.revision import Revision
+
+PAGE: Final = 1_000
+
+#: How long one look for what is new waits for it, in milliseconds: less than a client's patience with an unanswered command.
+FOLLOW_MS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one wake-up at a time; times are Unix seconds.
+
+    `outcome` is *reported*, confirmed by the Autoscaler, or *buried*, with a `reason`. `calls` are those that no report named
+    before, made from `first_call` (None where there are none: a repeat) to `last_call` by `callers`; `phase` and `concurrency`
+    are the report's. Of its `attempts` the failed ones are in `tries`; `worker` had the last.
+    """
+
+    id: str
+    at: float
+    revision: Revision
+    outcome: str
+    reason: str
+    phase: str
+    concurrency: float
+    calls: int
+    callers: dict[str, int]
+    first_call: float | None
+    last_call: float
+    attempts: int
+    tries: list[tuple[float, str]]
+    worker: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every field by its name, ready for JSON."""
+        return asdict(self) | {"revision": str(self.revision)}
+
+
+class History:
+    """The audit trail of one ledger. Every method raises LedgerUnavailable where Redis gives no answer."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    def newest(self, count: int, revision: Revision | None = None) -> list[Outcome]:
+        """The newest entries, of one Revision or of all, the oldest of them first."""
+        found: list[Outcome] = []
+        until = "+"
+        while len(found) < count:
+            page = asked(self._client.xrevrange, HISTORY, until, "-", PAGE)
+            found += [one for one in map(_outcome, page) if revision in {None, one.revision}]
+            if len(page) < PAGE:
+                break
+            until = f"({page[-1][0].decode()}"
+        return found[:count][::-1]
+
+    def follow(self, after: str, revision: Revision | None = None) -> Iterator[Outcome]:
+        """Entries newer than the one with the id `after`, as they come, without end."""
+        while True:
+            replies = asked(self._client.xread, {HISTORY: after}, PAGE, FOLLOW_MS)
+            for _, page in replies or ():
+                for one in map(_outcome, page):
+                    after = one.id
+                    if revision in {None, one.revision}:
+                        yield one
+
+    def last_id(self) -> str:
+        """The id of the newest entry."""
+        newest = asked(self._client.xrevrange, HISTORY, "+", "-", 1)
+        return newest[0][0].decode() if newest else "0-0"
+
+
+def _outcome(entry: tuple[bytes, dict[bytes, bytes]]) -> Outcome:
+    id_, raw = entry
+    text = {name.decode(): value.decode() for name, value in raw.items()}
+    return Outcome(
+        id_.decode(),
+        int(text["at"]) / 1000,
+        Revision.parse(text["revision"]),
+        text["outcome"],
+        text["reason"],
+        text["phase"],
+        float(text["concurrency"]),
+        int(text["calls"]),
+        calls_by_caller(text["callers"]),
+        int(text["first_call"]) / 1000 if text["first_call"] else None,
+        int(text["last_call"]) / 1000,
+        int(text["attempts"]),
+        timed_causes(text["tries"]),
+        text["worker"],
+    )

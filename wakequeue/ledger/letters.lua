@@ -1,0 +1,50 @@
+-- What the verbs share that make, keep or take out dead letters; read after the prelude.
+local BURIED, DEAD = PREFIX .. 'buried', PREFIX .. 'dead'
+
+-- What was taken will never be confirmed: it becomes a dead letter, with the reason. Returns its calls.
+local function entomb(name, reason, idle_after, keep_history)
+  local key = revision_key(name)
+  local calls, letter = number(key, 'taken'), name .. '@' .. redis.call('HGET', key, 'token')
+  redis.call('ZADD', BURIED, now, letter)
+  redis.call('HSET', DEAD, letter, cjson.encode({
+    revision = name, reason = reason, calls = calls, buried_at = now, attempts = number(key, 'attempts'),
+    first_call = number(key, 'taken_first_call'), last_call = number(key, 'last_call'),
+    tries = redis.call('HGET', key, 'tries') or '[]', callers = redis.call('HGET', key, 'taken_callers') or '{}',
+  }))
+  remember(name, keep_history, 'buried', reason, '', 0)
+  redis.call('HSET', key, 'waiting', number(key, 'calls'))
+  go_on(name, idle_after)
+  return calls
+end
+
+-- Take these dead letters out. Returns how many there were, and their calls, which are buried no more.
+local function take_out(letters)
+  local found, calls = 0, 0
+  for _, letter in ipairs(letters) do
+    local content = redis.call('HGET', DEAD, letter)
+    if content then
+      redis.call('HDEL', DEAD, letter)
+      redis.call('ZREM', BURIED, letter)
+      found, calls = found + 1, calls + cjson.decode(content).calls
+    end
+  end
+  if calls > 0 then
+    redis.call('HINCRBY', TOTALS, 'buried', -calls)
+  end
+  return found, calls
+end
+
+-- Drop the oldest dead letters: those beyond the newest `keep`, and those buried before `since`; at most 1,000 of each.
+local function bound(keep, since)
+  local most = math.min(redis.call('ZCARD', BURIED) - keep, 1000)
+  for _, old in ipairs({
+    redis.call('ZRANGEBYSCORE', BURIED, '-inf', '(' .. since, 'LIMIT', 0, 1000),
+    most > 0 and redis.call('ZRANGE', BURIED, 0, most - 1) or {},
+  }) do
+    local found, calls = take_out(old)
+    if found > 0 then
+      redis.call('HINCRBY', TOTALS, 'discarded', calls)
+      redis.call('HINCRBY', TOTALS, 'letters_dropped', found)
+    end
+  end
+end
