@@ -12,6 +12,7 @@ import grpc
 from gateway_hook.mixer import METHOD, SERVICE
 from gateway_hook.wire.authorization_pb2 import ActionMsg, HandleAuthorizationRequest, InstanceMsg
 from gateway_hook.wire.check_pb2 import CheckResult
+from wakequeue.arguments import REVISION
 from wakequeue.revision import Revision
 from wakequeue.settings import load
 
@@ -22,18 +23,8 @@ if TYPE_CHECKING:
 IN_FLIGHT: Final = 1_024
 
 
-class _RevisionType(click.ParamType[Revision]):
-    name = "NAMESPACE/REVISION"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Revision:
-        try:
-            return Revision.parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
 @click.command()
-@click.argument("revision", type=_RevisionType(), metavar="NAMESPACE/REVISION")
+@click.argument("revision", type=REVISION, metavar="NAMESPACE/REVISION")
 @click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many calls, all at once.")
 @click.option("--timeout", type=click.FloatRange(min=0.01), default=5.0, show_default=True, help="Seconds that a call may take.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

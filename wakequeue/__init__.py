@@ -11,7 +11,10 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     telemetry, admin          metrics, log events, and the port that serves them
     errors                    every error, by what its catcher does next
     embedded, stopping        the Redis for one machine; how a process is told to stop
-    cli, up, status, standin  the command line; up keeps each child, and serves their admin ports merged
+    cli, arguments            the command line, and what its commands share
+    up, child, merged         everything on one machine: it keeps each child, and serves their admin ports as one
+    status, history, dead     what the ledger holds, what became of each wake-up, and those that were given up
+    standin                   the stand-in Autoscaler
 """
 
 from importlib.metadata import version

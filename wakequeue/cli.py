@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from wakequeue import __version__
-from wakequeue.errors import CannotStart, SettingsError
+from wakequeue.errors import CannotStart, LedgerUnavailable, SettingsError
 
 #: Where each command is: module and attribute, in the order in which they are listed.
 COMMANDS: Final = {
@@ -18,6 +18,8 @@ COMMANDS: Final = {
     "autoscaler": ("wakequeue.standin", "autoscaler"),
     "call": ("gateway_hook.call", "call"),
     "status": ("wakequeue.status", "status"),
+    "history": ("wakequeue.history", "history"),
+    "dead": ("wakequeue.dead", "dead"),
 }
 
 
@@ -48,10 +50,12 @@ def main() -> None:
         wakequeue()
     except SettingsError as error:
         sys.exit(_say(error, 2))
+    except LedgerUnavailable as error:
+        sys.exit(_say(f"Redis does not answer: {error} (is `wakequeue up` running, or WAKEQUEUE_REDIS_URL set?)", 1))
     except CannotStart as error:
         sys.exit(_say(error, 1))
 
 
-def _say(error: Exception, code: int) -> int:
+def _say(error: object, code: int) -> int:
     click.echo(f"wakequeue: {error}", err=True)
     return code

@@ -9,7 +9,6 @@ from rich.table import Table
 
 from wakequeue.broker import QUEUE
 from wakequeue.embedded import redis_url
-from wakequeue.errors import CannotStart, LedgerUnavailable
 from wakequeue.ledger import Census, WorkerLedger
 from wakequeue.settings import load
 
@@ -29,11 +28,7 @@ ROWS: Final = (
 def status(as_json: bool) -> None:  # noqa: FBT001  click passes flags as booleans
     """Show what the ledger holds, by state."""
     settings = load()
-    try:
-        census = WorkerLedger.connect(redis_url(settings), settings).census(QUEUE)
-    except LedgerUnavailable as error:
-        msg = f"the ledger can't be read: {error} (is `wakequeue up` running, or WAKEQUEUE_REDIS_URL set?)"
-        raise CannotStart(msg) from error
+    census = WorkerLedger.connect(redis_url(settings), settings).census(QUEUE)
     console = Console()
     if as_json:
         click.echo(json.dumps(census.as_dict()))

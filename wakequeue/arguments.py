@@ -1,0 +1,32 @@
+"""What several commands take and print."""
+
+import datetime as dt
+from typing import Final
+
+import click
+
+from wakequeue.revision import Revision
+
+
+class _RevisionType(click.ParamType[Revision]):
+    name = "NAMESPACE/REVISION"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Revision:
+        try:
+            return Revision.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+#: A Revision, by its key.
+REVISION: Final = _RevisionType()
+
+
+def moment(at: float) -> str:
+    """A Unix time as a person reads it, in this machine's zone, to the millisecond."""
+    return dt.datetime.fromtimestamp(at).astimezone().isoformat(" ", "milliseconds")
+
+
+def counted(calls: dict[str, int]) -> str:
+    """Who called how often: `mixer_authorization 10.0.0.7 (3), others (1)`."""
+    return ", ".join(f"{caller} ({number})" for caller, number in calls.items())
