@@ -33,6 +33,7 @@ KEYS: Final = {
     "{wakequeue}:history": b"stream",
     "{wakequeue}:rate:*": b"string",
     "{wakequeue}:rate": b"string",
+    "{wakequeue}:ring:*": b"string",
     "{wakequeue}:trial:*": b"string",
 }
 FIELDS: Final = {

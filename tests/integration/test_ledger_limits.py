@@ -84,3 +84,20 @@ def test_all_namespaces_share_one_limit(ledger: Ledger) -> None:
     assert ([lease.revision for lease in taken.leases], taken.delayed) == ([A], {"namespace": 0, "all": 1})
     assert due_at(ledger, other) - taken.leases[0].taken_at == pytest.approx(0.1, abs=0.002)
     assert only(wait_until(lambda: worker.take([other]).leases)).revision == other
+
+
+def test_a_busy_namespace_rings_seldom(ledger: Ledger) -> None:
+    """Of many commits at once fifty ring for one namespace; another's rings all the same, and the sweep rings for the rest."""
+    noisy = [Revision("noisy", f"r{number}") for number in range(80)]
+    rung = [only(ledger.record(entry(revision))).ring for revision in noisy]
+    assert rung[:50] == [True] * 50
+    assert rung.count(False) > 10
+    assert only(ledger.record(entry(A))).ring
+    assert set(ledger.sweep()[1]) == {revision for revision, ring in zip(noisy, rung, strict=True) if not ring}
+
+
+def test_a_commit_rings_once_for_a_namespace(ledger: Ledger) -> None:
+    """However many Revisions of it: they share a doorbell."""
+    noisy = [Revision("noisy", f"r{number}") for number in range(500)]
+    assert all(one.ring for one in ledger.record(*map(entry, noisy)))
+    assert only(ledger.record(entry(Revision("noisy", "another")))).ring

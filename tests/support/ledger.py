@@ -83,7 +83,7 @@ class Ledger:
 
     def dump(self) -> dict[bytes, tuple[bytes, int]]:
         """Every key with its value and the time when it expires, but for those of the rate limits, which go by themselves."""
-        names = [name for name in self.client.scan_iter() if not name.startswith(b"{wakequeue}:rate")]
+        names = [name for name in self.client.scan_iter() if not name.startswith((b"{wakequeue}:rate", b"{wakequeue}:ring"))]
         return {name: (self.client.dump(name), self.client.pexpiretime(name)) for name in names}
 
     def expires_in(self, revision: Revision) -> float | None:

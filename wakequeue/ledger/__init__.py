@@ -49,6 +49,7 @@ Keys, all with the hash tag `{wakequeue}`; times are milliseconds since 1970:
                                    token, and the ledger's clock
     {wakequeue}:history            stream of outcomes, the newest `keep_history`
     {wakequeue}:rate[:NAMESPACE]   when the next report would come if all came evenly (µs); gone once that is past
+    {wakequeue}:ring:NAMESPACE     the same of the doorbells that fronts ring
     {wakequeue}:trial:HOLDER       while this worker may have suspects on trial
     {wakequeue}:front:STREAM       the number of a front's last commit, for an hour: one that is sent again counts once
 

@@ -10,6 +10,22 @@ local ring_again, idle_after = tonumber(ARGV[5]), tonumber(ARGV[6])
 local fresh = (tonumber(redis.call('GET', stream) or '') or 0) < commit
 local replies, recorded = {now}, 0
 
+-- Whether this commit may ring for a Revision's namespace: so often a second, or a busy namespace would fill the queue with
+-- doorbells of few Revisions each, and keep the others waiting behind them. The sweep rings for many at once.
+local RINGS_A_SECOND, RINGS_AT_ONCE = 200, 50
+local rings = {}
+
+local function may_ring_for(namespace)
+  if rings[namespace] == nil then
+    local limit = PREFIX .. 'ring:' .. namespace
+    rings[namespace] = may_ring and conforms_at(limit, RINGS_A_SECOND, RINGS_AT_ONCE) <= now
+    if rings[namespace] then
+      count(limit, RINGS_A_SECOND)
+    end
+  end
+  return rings[namespace]
+end
+
 -- Whether a Revision should be forgotten by now: its key expires by Redis's clock, which may have been set back.
 local function is_asleep(name, state)
   local until_ = math.max((tonumber(state[1] or '') or now) + idle_after, tonumber(state[2] or '') or 0)
@@ -38,7 +54,7 @@ for i = 7, #ARGV, 6 do
     redis.call('HINCRBY', key, 'waiting', math.max(waiting, 0))
     local due_at = math.max(now, tonumber(state[2] or '') or 0)
     if due_at < (pending_since or math.huge) and not redis.call('ZSCORE', LEASED, name) then
-      ring = due_at <= now and may_ring
+      ring = due_at <= now and may_ring_for(namespace_of(name))
       pend(name, due_at, ring and now + ring_again or due_at)
     end
   end
@@ -50,5 +66,6 @@ end
 if fresh then
   redis.call('HINCRBY', TOTALS, 'recorded', recorded)
   redis.call('SET', stream, commit, 'PX', 3600000)
+  save_limits()
 end
 return replies

@@ -20,13 +20,16 @@ HISTORY: Final = "{wakequeue}:history"
 FLAGS: Final[dict[Verb, str]] = {"record": "", "replay": "", "census": "no-writes"}
 WORKS_OFF: Final = "allow-oom"
 
-#: The verbs that make, keep or take out dead letters.
-LETTERS: Final[frozenset[Verb]] = frozenset({"bury", "sweep", "replay", "purge"})
+#: What some verbs share besides the prelude: keeping to a rate; making, bounding and taking out dead letters.
+SHARED: Final[dict[str, frozenset[Verb]]] = {
+    "limits": frozenset({"record", "take"}),
+    "letters": frozenset({"bury", "sweep", "replay", "purge"}),
+}
 
 
 def script(verb: Verb) -> str:
     """The text that Redis runs for a verb."""
-    parts = ["prelude", *(["letters"] if verb in LETTERS else []), verb]
+    parts = ["prelude", *(part for part, verbs in SHARED.items() if verb in verbs), verb]
     texts = ((resources.files(__package__) / f"{part}.lua").read_text() for part in parts)
     return f"#!lua flags={FLAGS.get(verb, WORKS_OFF)}\n" + "\n".join(texts)
 

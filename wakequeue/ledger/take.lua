@@ -13,22 +13,17 @@ local token = redis.call('HINCRBY', TOTALS, 'token', 1)
 local delayed, suspects = {0, 0}, {}
 local taken = {now, token, delayed, suspects}
 
--- The generic cell rate algorithm: each limit keeps the time, in microseconds, at which the next report would arrive if all
--- came evenly; a burst may be so much ahead of it (ITU-T I.371, annex A; each slot is reserved, as golang.org/x/time/rate does).
-local arrivals = {}
-
+-- The slot that a limit has for one more: it is reserved, and so the next one's is later.
 local function reserve(limit, per_second, burst)
-  local interval = 1e6 / per_second
-  local arrival = math.max(arrivals[limit] or tonumber(redis.call('GET', limit) or '') or 0, now * 1000)
-  arrivals[limit] = arrival + interval
-  return math.max(now, math.ceil((arrival - interval * (burst - 1)) / 1000))
+  local at = conforms_at(limit, per_second, burst)
+  count(limit, per_second)
+  return at
 end
 
 -- When a Revision may be reported, and which limits it will have passed by then; now, where that is now.
 local function slot(name, passed)
   if passed < 1 then
-    local limit = PREFIX .. 'rate:' .. string.match(name, '^[^/]*')
-    local at = reserve(limit, tonumber(ARGV[6]), tonumber(ARGV[7]))
+    local at = reserve(PREFIX .. 'rate:' .. namespace_of(name), tonumber(ARGV[6]), tonumber(ARGV[7]))
     if at > now then
       return at, 1
     end
@@ -78,9 +73,7 @@ for i = 8, #ARGV do
   end
 end
 
-for limit, arrival in pairs(arrivals) do
-  redis.call('SET', limit, string.format('%.0f', arrival), 'PX', math.max(1, math.ceil(arrival / 1000) - now))
-end
+save_limits()
 if trial and #taken > 4 then
   redis.call('SET', PREFIX .. 'trial:' .. holder, token, 'PX', 2 * lease)
 end
