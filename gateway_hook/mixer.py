@@ -70,7 +70,8 @@ class Mixer:
             instance = HandleAuthorizationRequest.FromString(request).instance
             if is_probe(_headers(instance.action.properties)) or is_probe(_headers(instance.subject.properties)):
                 return "probe", self._uncached
-            revision = resolve(instance.action.namespace, instance.action.service, self._settings.service_patterns)
+            action, settings = instance.action, self._settings
+            revision = resolve(action.namespace, action.service, settings.service_patterns, settings.namespaces)
         except DecodeError:
             return self._refuse("malformed", ""), self._uncached
         except Unresolved as error:

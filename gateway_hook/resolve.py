@@ -6,6 +6,7 @@ carry the suffix of a Revision's private service, `-priv` or `-private`. Pure.
 
 import re
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Final
 
 from wakequeue.errors import Unresolved
@@ -30,11 +31,22 @@ PROBE_AGENTS: Final = (
 PROBE_HEADERS: Final = ("k-network-probe", "k-kubelet-probe")
 
 
-def resolve(namespace: bytes, service: bytes, patterns: Iterable[re.Pattern[str]] = ()) -> Revision:
-    """The Revision of a call. The operator's patterns come first; a namespace in the service wins over the call's.
+def resolve(
+    namespace: bytes, service: bytes, patterns: Iterable[re.Pattern[str]] = (), namespaces: Iterable[str] = ("*",)
+) -> Revision:
+    """The Revision of a call, if it is of one of the operator's namespaces.
 
-    Raises Unresolved with one of the reasons `no_service`, `invalid_utf8`, `unknown_host`, `digested_name`, `invalid_name`.
+    Raises Unresolved with one of the reasons `no_service`, `invalid_utf8`, `unknown_host`, `digested_name`, `invalid_name`,
+    `namespace_not_allowed`.
     """
+    revision = _named(namespace, service, patterns)
+    if not any(fnmatchcase(revision.namespace, one) for one in namespaces):
+        raise Unresolved("namespace_not_allowed", str(revision))
+    return revision
+
+
+def _named(namespace: bytes, service: bytes, patterns: Iterable[re.Pattern[str]]) -> Revision:
+    """The operator's patterns come first; a namespace in the service wins over the call's."""
     try:
         place, text = namespace.decode().strip().lower(), service.decode().strip().lower()
     except UnicodeDecodeError as error:

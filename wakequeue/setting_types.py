@@ -5,13 +5,16 @@ Each reads its text with `parse`, which raises ValueError for anything else, and
 
 import json
 import re
-from typing import Final
+from dataclasses import dataclass
+from typing import ClassVar, Final, Self
 from urllib.parse import urlsplit
 
 from redis.connection import parse_url
 
 DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+HEADER: Final = re.compile(r"(?!grpc-)(?!.*-bin$)[a-z0-9_.-]+")
+WORD: Final = re.compile(r"[!-~]+")
 SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 #: The ledger's unit, and a year.
 SHORTEST: Final = 0.001
@@ -118,6 +121,93 @@ class ServicePatterns(tuple[re.Pattern[str], ...]):
         if not all("name" in pattern.groupindex for pattern in patterns):
             raise ValueError(value)
         return patterns
+
+
+class _Globs(tuple[str, ...]):
+    """Patterns as a shell has them, of which a text must match one."""
+
+    __slots__ = ()
+    allowed: ClassVar[str]
+    form: ClassVar[re.Pattern[str]]
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Read one pattern, or a list: in the environment, a JSON list. Raises ValueError for an empty one, which means nobody."""
+        if isinstance(value, str):
+            value = _list(value)
+        if not (isinstance(value, list) and value and all(isinstance(one, str) and cls.form.fullmatch(one) for one in value)):
+            raise ValueError(value)
+        return cls(value)
+
+
+class NamespaceGlobs(_Globs):
+    """Which namespaces a call may name."""
+
+    __slots__ = ()
+    allowed = "a namespace, in which *, ? and [...] stand for others, such as shop or team-*, or a list of such"
+    form = re.compile(r"[-a-z0-9*?!\[\]]{1,253}")
+
+
+class ClientGlobs(_Globs):
+    """Which URIs a client's certificate may carry; `*` stands for anything but a slash."""
+
+    __slots__ = ()
+    allowed = "a URI, in which *, ? and [...] may stand for parts, such as spiffe://cluster.local/ns/*/sa/mixer, or a list of such"
+    form = re.compile(r"[a-z][-+.a-z0-9]*:[!-+\--~]{1,2048}")
+
+
+class File(str):
+    """Which file to read, when it is needed; empty for none. Only a path is ever shown: what a file should hold may stand here."""
+
+    __slots__ = ()
+    allowed = "the absolute path of a file, such as /etc/wakequeue/tls.crt"
+
+    @classmethod
+    def parse(cls, text: object) -> "File":
+        """Read a path. Raises ValueError where it isn't absolute, or can't be one."""
+        if not (isinstance(text, str) and text.startswith("/") and text.isprintable()):
+            raise ValueError(text)
+        return cls(text)
+
+
+class Header(str):
+    """The name of a request header, in lower case as HTTP/2 has it."""
+
+    __slots__ = ()
+    allowed = "the name of a header, such as x-wakequeue-token, that doesn't begin with grpc- or end with -bin"
+
+    @classmethod
+    def parse(cls, text: object) -> "Header":
+        """Read a name. Raises ValueError for what gRPC keeps to itself or would not carry as text."""
+        if not isinstance(text, str) or not HEADER.fullmatch(text.lower()):
+            raise ValueError(text)
+        return cls(text.lower())
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A word that only `reveal` shows: no text made of it, or of what holds it, says more than `***`. Empty for none."""
+
+    _word: str = ""
+    allowed: ClassVar[str] = "a word of printable ASCII characters, without spaces"
+
+    @classmethod
+    def parse(cls, text: object) -> "Secret":
+        """Read a word, without the white space around it. Raises ValueError, which doesn't show it, where it isn't one."""
+        word = text.strip() if isinstance(text, str) else ""
+        if not WORD.fullmatch(word):
+            raise ValueError("***")
+        return cls(word)
+
+    def reveal(self) -> str:
+        """The word."""
+        return self._word
+
+    def __bool__(self) -> bool:
+        return bool(self._word)
+
+    def __repr__(self) -> str:
+        return "***"
 
 
 def _list(text: str) -> object:

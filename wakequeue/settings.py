@@ -4,6 +4,7 @@
 design is a field of `Settings`; a comment `#:` above each says what it does, in which unit.
 """
 
+import difflib
 import functools
 import os
 import re
@@ -18,21 +19,54 @@ from msgspec import Meta
 from wakequeue.episode import Rhythm
 from wakequeue.errors import SettingsError
 from wakequeue.release import Release
-from wakequeue.setting_types import Address, Endpoint, RedisUrl, Seconds, ServicePatterns
+from wakequeue.setting_types import (
+    Address,
+    ClientGlobs,
+    Endpoint,
+    File,
+    Header,
+    NamespaceGlobs,
+    RedisUrl,
+    Seconds,
+    Secret,
+    ServicePatterns,
+)
 
 PREFIX: Final = "WAKEQUEUE_"
 FILE_VARIABLE: Final = "WAKEQUEUE_SETTINGS_FILE"
 
 #: Names of the original adapter (2019), which go on working; wakequeue's own name wins where both are set.
-ORIGINAL_NAMES: Final = {"AUTOSCALER_ENDPOINT": "autoscaler_endpoint", "POD_NAME": "pod_name", "REDIS_URL": "redis_url"}
+ORIGINAL_NAMES: Final = {
+    "AUTOSCALER_ENDPOINT": "autoscaler_endpoint",
+    "POD_NAME": "pod_name",
+    "REDIS_URL": "redis_url",
+    "GRPC_ADAPTER_CREDENTIAL": "grpc_certificate_file",
+    "GRPC_ADAPTER_PRIVATE_KEY": "grpc_key_file",
+    "GRPC_ADAPTER_CERTIFICATE": "grpc_client_ca_file",
+}
 
 #: What Kubernetes puts into a pod for every Service whose name begins with `wakequeue`.
 SERVICE_LINK: Final = re.compile(r"WAKEQUEUE(_\w+)?_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 
 #: The kinds that read themselves, with `parse` and `allowed`.
-Parsed: Final = (Seconds, Address, RedisUrl, Endpoint, ServicePatterns, Release)
+Parsed: Final = (
+    Seconds,
+    Address,
+    RedisUrl,
+    Endpoint,
+    ServicePatterns,
+    Release,
+    NamespaceGlobs,
+    ClientGlobs,
+    File,
+    Header,
+    Secret,
+)
 
 Count = Annotated[int, Meta(ge=1)]
+#: As much as gRPC counts in its own options.
+Bytes = Annotated[int, Meta(ge=1 << 10, le=1 << 30)]
+Streams = Annotated[int, Meta(ge=1, le=1 << 30)]
 
 
 def _default_data_dir() -> str:
@@ -45,6 +79,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Where the front answers gRPC.
     grpc_address: Address = Address("127.0.0.1:6100")
+    #: The front's certificate (with those that lead to its authority) and its key, as PEM: with them gRPC is TLS. Read again
+    #: when they change.
+    grpc_certificate_file: File = File()
+    grpc_key_file: File = File()
+    #: The authorities of clients, as PEM: with it every client must show a certificate that one of them signed.
+    grpc_client_ca_file: File = File()
+    #: The URIs, such as SPIFFE ids, of which a client's certificate must carry one; none means all clients of those authorities.
+    grpc_allowed_clients: ClientGlobs = ClientGlobs()
+    #: The token that every call but a health check must carry; or the file that holds it, read again when it changes. A file may
+    #: hold several, each of which will do, so that no caller is refused while a token is replaced.
+    grpc_token: Secret = Secret()
+    grpc_token_file: File = File()
+    #: The header that carries it: in `authorization` it is `Bearer TOKEN`, in any other the token alone.
+    grpc_token_header: Header = Header("authorization")
+    #: The most bytes of one message, and of one call's headers.
+    grpc_message_bytes: Bytes = 1 << 20
+    grpc_metadata_bytes: Bytes = 1 << 14
+    #: How many calls one connection may have in flight; more wait at the caller. Mixer has up to 1,024.
+    grpc_calls_in_flight: Streams = 4_096
+    #: The namespaces whose Revisions may be woken.
+    namespaces: NamespaceGlobs = NamespaceGlobs(["*"])
     #: Where a process serves /metrics, /livez and /readyz.
     admin_address: Address = Address("127.0.0.1:6101")
     #: Where `wakequeue up` serves Flower.
@@ -135,6 +190,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             original_style=self.report_style == "original",
         )
 
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [(name, _shown(name, getattr(self, name))) for name in self.__struct_fields__]
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
 
 #: Pairs of which the first must be less than the second.
 LESS: Final = (
@@ -149,6 +210,18 @@ LESS: Final = (
     ("namespace_rate_limit", "rate_limit"),
 )
 
+#: Settings that would be without effect unless one of others is set too.
+NEEDS: Final = (
+    ("grpc_certificate_file", ("grpc_key_file",)),
+    ("grpc_key_file", ("grpc_certificate_file",)),
+    ("grpc_client_ca_file", ("grpc_certificate_file",)),
+    ("grpc_allowed_clients", ("grpc_client_ca_file",)),
+    ("grpc_token_header", ("grpc_token", "grpc_token_file")),
+)
+
+#: Pairs of which only one may be set.
+EITHER: Final = (("grpc_token", "grpc_token_file"),)
+
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings of this process. Raises SettingsError with one line that says what to change."""
@@ -156,6 +229,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     raw = _from_file(environ.get(FILE_VARIABLE)) | _from_environment(environ)
     chosen: dict[str, Any] = {name: _convert(shown, name, value) for name, (shown, value) in raw.items()}
     settings = Settings(**chosen)
+    _refuse_contradictions(raw)
     for short, long in LESS:
         if getattr(settings, short) >= getattr(settings, long):
             shown, value = raw.get(short, raw.get(long, (short, "")))
@@ -168,6 +242,19 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         msg = f"{shown} = {value!r}: allowed is a duration from 1s up, for the Autoscaler adds up what one second brings"
         raise SettingsError(msg)
     return settings
+
+
+def _refuse_contradictions(raw: Mapping[str, tuple[str, Any]]) -> None:
+    for name, others in NEEDS:
+        if name in raw and not any(other in raw for other in others):
+            shown, value = raw[name]
+            msg = f"{shown} = {_shown(name, value)!r}: allowed only together with {' or '.join(others)}"
+            raise SettingsError(msg)
+    for one, other in EITHER:
+        if one in raw and other in raw:
+            shown, value = raw[one]
+            msg = f"{shown} = {_shown(one, value)!r}: allowed is either {one} or {other}, not both"
+            raise SettingsError(msg)
 
 
 def _from_file(path: str | None) -> dict[str, tuple[str, Any]]:
@@ -197,7 +284,9 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
 
 def _known(shown: str, value: object, name: str) -> None:
     if name not in Settings.__struct_fields__:
-        msg = f"{_printable(shown)} = {_shown(name, value)!r}: no such setting; allowed are {', '.join(Settings.__struct_fields__)}"
+        (meant,) = difflib.get_close_matches(name.lower(), Settings.__struct_fields__, 1) or [name]
+        what = f"no such setting; allowed are {', '.join(Settings.__struct_fields__)}"
+        msg = f"{_printable(shown)} = {_shown(meant, _shown(name, value))!r}: {what}"
         raise SettingsError(msg)
 
 
@@ -221,8 +310,8 @@ def _allowed(kind: Any) -> str:  # noqa: ANN401  a type, as it is annotated
     match msgspec.inspect.type_info(kind):
         case msgspec.inspect.LiteralType(values=values):
             return " or ".join(map(str, values))
-        case msgspec.inspect.IntType(ge=least):
-            return f"a whole number from {least} up"
+        case msgspec.inspect.IntType(ge=least, le=most):
+            return f"a whole number from {least} " + (f"to {most}" if most else "up")
         case msgspec.inspect.FloatType(gt=least, le=most):
             return f"a number above {least} and up to {most}"
         case msgspec.inspect.StrType(max_length=most):
@@ -236,6 +325,8 @@ def _printable(name: str) -> str:
 
 def _shown(name: str, value: object) -> object:
     """The value as an error may show it: nothing of what may be a secret."""
+    if isinstance(value, str) and name.endswith("_file") and (not value or (value.startswith("/") and value.isprintable())):
+        return value
     if re.search("password|secret|token|credential|key", name):
         return "***"
     if "redis" in name or "url" in name:

@@ -28,7 +28,7 @@ def free_port() -> int:
 
 def clean_environment() -> dict[str, str]:
     """This environment without anything that would reach wakequeue's settings."""
-    ours = ("WAKEQUEUE_", "AUTOSCALER_ENDPOINT", "POD_NAME", "REDIS_URL")
+    ours = ("WAKEQUEUE_", "AUTOSCALER_ENDPOINT", "POD_NAME", "REDIS_URL", "GRPC_ADAPTER_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 

@@ -212,6 +212,13 @@ def test_the_operators_patterns_are_used() -> None:
     assert understood(request(b"x", b"hello-00001.apps"), service_patterns=r"(?P<name>.+)\.apps") == [Revision("x", "hello-00001")]
 
 
+def test_a_namespace_that_is_not_allowed_lets_the_user_through() -> None:
+    """`namespaces` has its say: nothing is recorded, and the reason is counted."""
+    assert understood(CHECK, namespaces="shop") == []
+    assert FRONT.get_sample_value("wakequeue_unresolved_total", {"reason": "namespace_not_allowed"}) == 1
+    assert understood(CHECK, namespaces='["shop", "def*"]') == [HELLO]
+
+
 def test_a_session_based_handlers_config_is_read_over() -> None:
     """`adapter_config` and `dedup_id`, present or absent, mean nothing to us."""
     config = field(2, field(1, b"type.googleapis.com/wakequeue.Params") + field(2, b"\x08\x01"))

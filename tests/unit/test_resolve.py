@@ -146,6 +146,32 @@ def test_what_a_pattern_names_must_be_a_revision(pattern: str) -> None:
     assert reason(b"shop", b"x" if "y" in pattern else b"x_y", pattern) == "invalid_name"
 
 
+@pytest.mark.parametrize("namespaces", [["shop"], ["sh*"], ["team-*", "s?op"], ["[a-z]*"], ["*"]])
+@pytest.mark.parametrize(
+    ("namespace", "service"), [(b"shop", b"hello-00001"), (b"default", b"hello-00001.shop.svc:80"), (b"Shop ", b"hello-00001")]
+)
+def test_a_namespace_that_is_allowed(namespaces: list[str], namespace: bytes, service: bytes) -> None:
+    """One pattern that matches is enough; it is the Revision's namespace that counts, not the call's."""
+    assert resolve(namespace, service, namespaces=namespaces) == HELLO
+
+
+@pytest.mark.parametrize("namespaces", [["default"], ["hop"], ["sho"], ["shop-*", "?"], ["[!s]*"]])
+def test_a_namespace_that_is_not_allowed(namespaces: list[str]) -> None:
+    """A call for a Revision of another namespace is unresolved, however it is named; the detail says which Revision."""
+    with pytest.raises(Unresolved) as caught:
+        resolve(b"default", b"hello-00001.shop.svc", namespaces=namespaces)
+    assert (caught.value.reason, caught.value.detail) == ("namespace_not_allowed", "shop/hello-00001")
+    with pytest.raises(Unresolved, match="namespace_not_allowed"):
+        resolve(b"default", b"shop--hello", [re.compile("(?P<namespace>.+)--(?P<name>.+)")], namespaces)
+
+
+def test_what_names_no_revision_says_so_wherever_it_would_be() -> None:
+    """The allow list hides no other reason."""
+    with pytest.raises(Unresolved) as caught:
+        resolve(b"shop", b"", namespaces=["default"])
+    assert caught.value.reason == "no_service"
+
+
 PROBES: list[dict[str, str]] = [
     {"user-agent": "kube-probe/1.29"},
     {"user-agent": "Knative-Ingress-Probe"},

@@ -9,16 +9,39 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.pretty import pretty_repr
 
 from wakequeue.episode import Rhythm
 from wakequeue.errors import SettingsError
 from wakequeue.release import Release
-from wakequeue.setting_types import Address, Endpoint, RedisUrl, Seconds, ServicePatterns
+from wakequeue.setting_types import (
+    Address,
+    ClientGlobs,
+    Endpoint,
+    File,
+    Header,
+    NamespaceGlobs,
+    RedisUrl,
+    Seconds,
+    Secret,
+    ServicePatterns,
+)
 from wakequeue.settings import Settings, load
 
-#: Two other values of each setting, with their texts. None contradicts a default.
+#: Two other values of each setting, with their texts. None contradicts a default, given what it needs.
 GOOD: Final[dict[str, tuple[tuple[str, object], tuple[str, object]]]] = {
     "grpc_address": (("0.0.0.0:7000", "0.0.0.0:7000"), ("[::]:7001", "[::]:7001")),
+    "grpc_certificate_file": (("/tls/1.crt", "/tls/1.crt"), ("/tls/2.crt", "/tls/2.crt")),
+    "grpc_key_file": (("/tls/1.key", "/tls/1.key"), ("/tls/2.key", "/tls/2.key")),
+    "grpc_client_ca_file": (("/tls/1.ca", "/tls/1.ca"), ("/tls/2.ca", "/tls/2.ca")),
+    "grpc_allowed_clients": (("spiffe://one/*", ("spiffe://one/*",)), ('["https://two", "urn:3"]', ("https://two", "urn:3"))),
+    "grpc_token": (("hunter2", Secret("hunter2")), (" hunter3\n", Secret("hunter3"))),
+    "grpc_token_file": (("/run/1", "/run/1"), ("/run/2", "/run/2")),
+    "grpc_token_header": (("x-token", "x-token"), ("X-Other", "x-other")),
+    "grpc_message_bytes": (("1024", 1024), (1 << 30, 1 << 30)),
+    "grpc_metadata_bytes": (("1024", 1024), (1 << 30, 1 << 30)),
+    "grpc_calls_in_flight": (("1", 1), ("5000", 5000)),
+    "namespaces": (("shop", ("shop",)), ('["team-*", "[a-c]?"]', ("team-*", "[a-c]?"))),
     "admin_address": (("localhost:7002", "localhost:7002"), ("127.0.0.1:0", "127.0.0.1:0")),
     "flower_address": (("127.0.0.1:7003", "127.0.0.1:7003"), ("[::1]:65535", "[::1]:65535")),
     "redis_url": (("redis://one:6379/0", "redis://one:6379/0"), ("rediss://u:p@two", "rediss://u:p@two")),
@@ -59,12 +82,26 @@ GOOD: Final[dict[str, tuple[tuple[str, object], tuple[str, object]]]] = {
     "ring_below": (("1", 1), ("5000", 5000)),
     "sweep_every": (("50ms", 0.05), ("1s", 1.0)),
 }
-KINDS: Final = (Seconds, Address, RedisUrl, Endpoint, ServicePatterns, Release)
+#: What else has to be set with a setting.
+TLS: Final = {"WAKEQUEUE_GRPC_CERTIFICATE_FILE": "/tls/crt", "WAKEQUEUE_GRPC_KEY_FILE": "/tls/key"}
+NEEDED: Final[dict[str, dict[str, str]]] = {
+    "grpc_certificate_file": {"WAKEQUEUE_GRPC_KEY_FILE": "/tls/key"},
+    "grpc_key_file": {"WAKEQUEUE_GRPC_CERTIFICATE_FILE": "/tls/crt"},
+    "grpc_client_ca_file": TLS,
+    "grpc_allowed_clients": TLS | {"WAKEQUEUE_GRPC_CLIENT_CA_FILE": "/tls/ca"},
+    "grpc_token_header": {"WAKEQUEUE_GRPC_TOKEN": "hunter2"},
+}
+KINDS: Final = (Seconds, Address, RedisUrl, Endpoint, ServicePatterns, Release, NamespaceGlobs, ClientGlobs, File, Header)
 
 
 def variable(name: str) -> str:
     """Return the environment's name of a setting."""
     return f"WAKEQUEUE_{name.upper()}"
+
+
+def needed(name: str) -> dict[str, str]:
+    """Return an environment in which a setting may stand."""
+    return NEEDED.get(name, {})
 
 
 def file_of(folder: Path, text: str) -> dict[str, str]:
@@ -106,9 +143,9 @@ def test_every_setting_is_tried_here() -> None:
 def test_the_environment_wins_over_the_file_and_the_file_over_the_default(name: str, tmp_path: Path) -> None:
     """Each setting can be set in both places, and the environment's value is taken."""
     (in_file, from_file), (in_environment, from_environment) = GOOD[name]
-    environ = file_of(tmp_path, f"{name} = {json.dumps(in_file)}")
+    environ = needed(name) | file_of(tmp_path, f"{name} = {json.dumps(in_file)}")
     assert getattr(load(environ), name) == from_file != getattr(load({}), name)
-    assert getattr(load(environ | {variable(name): in_environment}), name) == from_environment != from_file
+    assert getattr(load(environ | {variable(name): str(in_environment)}), name) == from_environment != from_file
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -116,7 +153,8 @@ def test_an_empty_variable_is_an_unset_one(name: str, tmp_path: Path) -> None:
     """Charts set a variable to nothing: then the file's value holds, or the default."""
     (text, value), _ = GOOD[name]
     assert getattr(load({variable(name): ""}), name) == getattr(load({}), name)
-    assert getattr(load({variable(name): "", **file_of(tmp_path, f"{name} = {json.dumps(text)}")}), name) == value
+    environ = needed(name) | file_of(tmp_path, f"{name} = {json.dumps(text)}")
+    assert getattr(load(environ | {variable(name): ""}), name) == value
 
 
 def test_a_file_may_write_numbers_and_lists(tmp_path: Path) -> None:
@@ -141,12 +179,15 @@ def test_no_file_is_read_unless_it_is_named(tmp_path: Path, monkeypatch: pytest.
         ("AUTOSCALER_ENDPOINT", "autoscaler_endpoint", "autoscaler:8080", "ws://autoscaler:8080"),
         ("POD_NAME", "pod_name", "activator-0", "activator-0"),
         ("REDIS_URL", "redis_url", "redis://original:6379", "redis://original:6379"),
+        ("GRPC_ADAPTER_CREDENTIAL", "grpc_certificate_file", "/etc/certs/cert.pem", "/etc/certs/cert.pem"),
+        ("GRPC_ADAPTER_PRIVATE_KEY", "grpc_key_file", "/etc/certs/key.pem", "/etc/certs/key.pem"),
+        ("GRPC_ADAPTER_CERTIFICATE", "grpc_client_ca_file", "/etc/certs/ca.pem", "/etc/certs/ca.pem"),
     ],
 )
 def test_the_original_names_go_on_working(original: str, name: str, text: str, value: str, tmp_path: Path) -> None:
     """The names of the adapter of 2019 are read, over the file's; wakequeue's own wins, unless it is empty."""
     (in_file, _), (own, from_own) = GOOD[name]
-    environ = {original: text, **file_of(tmp_path, f"{name} = {json.dumps(in_file)}")}
+    environ = {**needed(name), original: text, **file_of(tmp_path, f"{name} = {json.dumps(in_file)}")}
     assert getattr(load(environ), name) == value
     assert getattr(load({**environ, variable(name): ""}), name) == value
     assert getattr(load({**environ, variable(name): own}), name) == from_own
@@ -160,10 +201,7 @@ def test_an_original_name_is_named_in_its_refusal() -> None:
 
 def test_variables_of_others_are_ignored() -> None:
     """Whatever else is in the environment, also what only looks alike, is no setting."""
-    assert (
-        load({"PATH": "/bin", "IDLE_AFTER": "x", "GRPC_ADAPTER_CREDENTIAL": "x", "WAKEQUEUES_X": "x", "WAKEQUEUE": "x"})
-        == Settings()
-    )
+    assert load({"PATH": "/bin", "IDLE_AFTER": "x", "GRPC_ADAPTER_PORT": "x", "WAKEQUEUES_X": "x", "WAKEQUEUE": "x"}) == Settings()
 
 
 @pytest.mark.parametrize("service", ["WAKEQUEUE", "WAKEQUEUE_HOOK", "WAKEQUEUE_FLOWER_2"])
@@ -358,6 +396,10 @@ BAD: Final[dict[str, list[str]]] = {
     "awake_concurrency": ["0", "-0.1", "1.001", "nan", "inf", "-inf", "little", "1e-400"],
     "report_style": ["Activator", "knative", " original"],
     "pod_name": ["p" * 254],
+    "grpc_allowed_clients": ["*", "istio-system/*", "spiffe://a b", "spiffe://a,spiffe://b", "[]", '["spiffe://a", ""]', "spiffe:"],
+    "grpc_message_bytes": ["0", "1023", "1073741825", "1MiB"],
+    "grpc_calls_in_flight": ["0", "1073741825"],
+    "namespaces": ["Shop", "shop,cart", "shop cart", "shop/cart", "[]", '["shop", ""]', "n" * 254, " "],
 }
 #: What the line says is allowed.
 ALLOWED: Final = {
@@ -371,6 +413,10 @@ ALLOWED: Final = {
     "awake_concurrency": "a number above 0 and up to 1",
     "report_style": "activator or original",
     "pod_name": "at most 253 characters",
+    "grpc_allowed_clients": "such as spiffe://cluster.local/ns/*/sa/mixer, or a list of such",
+    "grpc_message_bytes": "a whole number from 1024 to 1073741824",
+    "grpc_calls_in_flight": "a whole number from 1 to 1073741824",
+    "namespaces": "such as shop or team-*, or a list of such",
 }
 
 
@@ -408,6 +454,11 @@ def test_a_bad_value_is_refused(name: str, text: str, tmp_path: Path) -> None:
         ("pod_name", "''"),
         ("data_dir", "''"),
         ("data_dir", "1979-05-27"),
+        ("namespaces", "''"),
+        ("namespaces", "[]"),
+        ("namespaces", "['shop', 5]"),
+        ("grpc_allowed_clients", "[]"),
+        ("grpc_message_bytes", "true"),
     ],
 )
 def test_a_value_of_another_type_is_refused(name: str, toml: str, tmp_path: Path) -> None:
@@ -467,6 +518,104 @@ def test_an_error_never_shows_a_redis_password(url: str, tmp_path: Path) -> None
         assert "***@" in line
 
 
+TOKEN: Final = "hunter2-and-more"
+PRIVATE: Final = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("grpc_token", f"{TOKEN} twice"),
+        ("grpc_token", f"{TOKEN}\n{TOKEN}"),
+        ("grpc_token", f"{TOKEN}\u20ac"),
+        ("grpc_token_file", TOKEN),
+        ("grpc_token_header", f"Bearer {TOKEN}"),
+        ("grpc_key_file", PRIVATE),
+        ("grpc_key_file", f"/tls/key\n{PRIVATE}"),
+        ("grpc_tokn", TOKEN),
+        ("grpc_tokens", TOKEN),
+        ("token", TOKEN),
+        ("GRPC_TOKEN", TOKEN),
+    ],
+)
+def test_an_error_never_shows_a_secret(name: str, value: str, tmp_path: Path) -> None:
+    """A secret that is malformed, or stands in the wrong place, or under a misspelt name, is not shown with it."""
+    for environ in ({variable(name): value}, file_of(tmp_path, f"{name} = {json.dumps(value)}")):
+        if name != "GRPC_TOKEN" or "WAKEQUEUE_SETTINGS_FILE" in environ:
+            line = refusal(environ)
+            assert "hunter2" not in line
+            assert " = '***': " in line
+
+
+@pytest.mark.parametrize("text", ["''", "' '", "5", "['x']", '"\\n"'])
+def test_an_empty_token_is_refused(text: str, tmp_path: Path) -> None:
+    """A token that is there and says nothing must not open the door."""
+    assert "allowed is a word of printable ASCII characters" in refusal(file_of(tmp_path, f"grpc_token = {text}"))
+
+
+@pytest.mark.parametrize("blank", [" ", "\n", "\t \n"])
+def test_a_blank_token_is_refused(blank: str) -> None:
+    """In the environment too, where nothing at all means that it is unset."""
+    assert refusal({"WAKEQUEUE_GRPC_TOKEN": blank}).startswith("WAKEQUEUE_GRPC_TOKEN = '***': ")
+
+
+@pytest.mark.parametrize("name", ["grpc_certificate_file", "grpc_key_file", "grpc_client_ca_file", "grpc_token_file"])
+@pytest.mark.parametrize("text", ["tls.crt", "./tls.crt", "~/tls.crt", "/tls\n", "/tls\u202ecrt", " /tls.crt"])
+def test_a_file_is_an_absolute_path(name: str, text: str) -> None:
+    """A relative path would mean another file in each process's folder."""
+    assert "allowed is the absolute path of a file" in refusal({variable(name): text})
+
+
+@pytest.mark.parametrize("text", ["", "x y", "x:y", "grpc-token", "GRPC-TOKEN", "x-token-bin", "\u00e9", "x\n"])
+def test_a_header_is_one_that_grpc_carries_as_text(text: str, tmp_path: Path) -> None:
+    """GRPC's own headers and its binary ones can't carry the token."""
+    assert "allowed is the name of a header" in refusal(file_of(tmp_path, f"grpc_token_header = {json.dumps(text)}"))
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"GRPC_CERTIFICATE_FILE": "/c"}, "GRPC_CERTIFICATE_FILE = '/c': allowed only together with grpc_key_file"),
+        ({"GRPC_KEY_FILE": "/k"}, "GRPC_KEY_FILE = '/k': allowed only together with grpc_certificate_file"),
+        ({"GRPC_CLIENT_CA_FILE": "/a"}, "GRPC_CLIENT_CA_FILE = '/a': allowed only together with grpc_certificate_file"),
+        (
+            {"GRPC_CERTIFICATE_FILE": "/c", "GRPC_KEY_FILE": "/k", "GRPC_ALLOWED_CLIENTS": "spiffe://x"},
+            "GRPC_ALLOWED_CLIENTS = 'spiffe://x': allowed only together with grpc_client_ca_file",
+        ),
+        ({"GRPC_TOKEN_HEADER": "x"}, "GRPC_TOKEN_HEADER = '***': allowed only together with grpc_token or grpc_token_file"),
+        (
+            {"GRPC_TOKEN": TOKEN, "GRPC_TOKEN_FILE": "/t"},
+            "GRPC_TOKEN = '***': allowed is either grpc_token or grpc_token_file, not both",
+        ),
+    ],
+)
+def test_a_door_that_is_half_shut_is_refused(environ: dict[str, str], says: str) -> None:
+    """What protects nothing without another setting is refused without it: nobody is to think that the door is shut."""
+    assert refusal({f"WAKEQUEUE_{name}": text for name, text in environ.items()}) == f"WAKEQUEUE_{says}"
+
+
+def test_a_door_may_be_set_in_two_places(tmp_path: Path) -> None:
+    """What one setting needs may come from the file, or under an original name."""
+    environ = {"GRPC_ADAPTER_CREDENTIAL": "/c", **file_of(tmp_path, "grpc_key_file = '/k'")}
+    assert load(environ).grpc_certificate_file == "/c"
+    assert refusal({"GRPC_ADAPTER_PRIVATE_KEY": "/k"}).startswith("GRPC_ADAPTER_PRIVATE_KEY = '/k': ")
+
+
+def test_settings_never_show_a_secret() -> None:
+    """However settings are printed, tokens and passwords are not; where files are is."""
+    settings = load(
+        TLS | {"WAKEQUEUE_GRPC_TOKEN": TOKEN, "WAKEQUEUE_REDIS_URL": f"redis://:{TOKEN}@host", "WAKEQUEUE_IDLE_AFTER": "4s"}
+    )
+    shown = [repr(settings), str(settings), f"{settings}", f"{settings!r:>9}", pretty_repr(settings), repr([settings])]
+    shown += [f"{settings.grpc_token}", f"{settings.grpc_token!r:>5}", repr([settings.grpc_token])]
+    for text in shown:
+        assert "hunter2" not in text
+        assert "***" in text
+    assert "idle_after=4.0" in shown[0]
+    assert "grpc_key_file='/tls/key'" in shown[0]
+    assert settings.grpc_token.reveal() == TOKEN
+
+
 texts = (
     st.text(max_size=20)
     | st.text("0123456789.smh:/[]@#? redisunxw", max_size=20)
@@ -479,7 +628,7 @@ def test_any_text_loads_or_is_refused_in_one_line(name: str, text: str) -> None:
     """Whatever a variable holds, the outcome is settings, or one line that begins with its name."""
     line = f"{variable(name)} = "
     try:
-        load({variable(name): text})
+        load((needed(name) if text else {}) | {variable(name): text})
     except SettingsError as error:
         line = str(error)
     assert line.startswith(f"{variable(name)} = ")
