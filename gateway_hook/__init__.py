@@ -1,11 +1,16 @@
 """The front: answers a gateway's call, and records the wake-up that it means.
 
-    server     listens, serves health and reflection, drains
-    mixer      Istio Mixer's out-of-process adapter protocol
-    resolve    which Revision a call means
-    recorder   answers awake Revisions from memory; makes the others durable, many in one commit
-    doorbell   publishes the Celery message for those that are due
-    call       the other side: makes calls as Mixer makes them
+    server         listens, serves health and reflection, drains
+    credentials    its TLS: certificate, key, and the authorities of clients
+    door           lets in the calls of those who may
+    admission      who may: by certificate, by token (pure)
+    files          certificates and tokens, read again when they change
+    mixer          Istio Mixer's out-of-process adapter protocol
+    resolve        which Revision a call means
+    recorder       answers awake Revisions from memory; makes the others durable, many in one commit
+    doorbell       publishes the Celery message for those that are due
+    call, client   the other side: makes calls as Mixer makes them
 
-The user's request never fails because of this package: whatever goes wrong, the answer is OK.
+The user's request never fails because of this package: whatever goes wrong, the answer to a call that was let in is OK. One that
+may not come in is refused, with an error.
 """

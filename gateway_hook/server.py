@@ -12,6 +12,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gateway_hook import mixer
+from gateway_hook.credentials import server_credentials
+from gateway_hook.door import Door
 from gateway_hook.doorbell import Doorbell
 from gateway_hook.recorder import Recorder
 from wakequeue import broker
@@ -27,8 +29,6 @@ from wakequeue.telemetry import FRONT, Event, configure_logging, info
 #: cancels calls that wait to be accepted beyond its own limits (1,000, and 3,000 hard), which would be HTTP 500 for their users.
 OPTIONS: Final = (
     ("grpc.so_reuseport", 0),
-    ("grpc.max_concurrent_streams", 1 << 16),
-    ("grpc.max_receive_message_length", 1 << 20),
     ("grpc.server.max_pending_requests", 1 << 16),
     ("grpc.server.max_pending_requests_hard_limit", 1 << 16),
 )
@@ -47,6 +47,7 @@ def hook() -> None:
 
 async def _serve(settings: Settings) -> None:
     told = told_to_stop()
+    door, credentials = Door(settings), server_credentials(settings)
     url = redis_url(settings)
     app = broker.make_app(url)
     ledger = FrontLedger.connect(url, settings, broker.QUEUE)
@@ -61,13 +62,13 @@ async def _serve(settings: Settings) -> None:
         registry=FRONT,
     )
     adapter = mixer.Mixer(recorder, settings)
-    server, alive = _server(adapter)
-    _listen(server, settings)
+    server, alive = _server(adapter, door, settings)
+    _listen(server, credentials, settings)
     await server.start()
     for name in ("", mixer.SERVICE):
         await alive.set(name, health_pb2.HealthCheckResponse.SERVING)
     serving.set()
-    info(Event.STARTED, role="hook", grpc=settings.grpc_address, admin_port=admin.port)
+    info(Event.STARTED, role="hook", grpc=settings.grpc_address, tls=credentials is not None, admin_port=admin.port)
 
     await told.wait()
     info(Event.DRAINING, role="hook")
@@ -82,8 +83,15 @@ async def _serve(settings: Settings) -> None:
     admin.close()
 
 
-def _server(adapter: mixer.Mixer) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
-    server = grpc.aio.server(options=OPTIONS)
+def _server(adapter: mixer.Mixer, door: Door, settings: Settings) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+    limits = (
+        ("grpc.max_concurrent_streams", settings.grpc_calls_in_flight),
+        ("grpc.max_receive_message_length", settings.grpc_message_bytes),
+        # Between the two, gRPC would refuse some calls by chance.
+        ("grpc.max_metadata_size", settings.grpc_metadata_bytes),
+        ("grpc.absolute_max_metadata_size", settings.grpc_metadata_bytes),
+    )
+    server = grpc.aio.server(options=OPTIONS + limits, interceptors=[door])
     server.add_generic_rpc_handlers([adapter.handler()])
     alive = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(alive, server)
@@ -91,9 +99,12 @@ def _server(adapter: mixer.Mixer) -> tuple[grpc.aio.Server, health.aio.HealthSer
     return server, alive
 
 
-def _listen(server: grpc.aio.Server, settings: Settings) -> None:
+def _listen(server: grpc.aio.Server, credentials: grpc.ServerCredentials | None, settings: Settings) -> None:
     try:
-        server.add_insecure_port(settings.grpc_address)
+        if credentials is None:
+            server.add_insecure_port(settings.grpc_address)
+        else:
+            server.add_secure_port(settings.grpc_address, credentials)
     except RuntimeError as error:
         msg = f"can't listen on {settings.grpc_address} (WAKEQUEUE_GRPC_ADDRESS): is it in use?"
         raise CannotStart(msg) from error

@@ -32,6 +32,7 @@ WORKER: Final = CollectorRegistry()
 # The front
 CALLS = Counter("wakequeue_calls", "Calls from gateways, by what became of them.", ["protocol", "outcome"], registry=FRONT)
 UNRESOLVED = Counter("wakequeue_unresolved", "Calls that named no Revision, by reason.", ["reason"], registry=FRONT)
+REFUSED = Counter("wakequeue_refused", "Calls that were not let in, by reason.", ["reason"], registry=FRONT)
 RECORDED = Counter("wakequeue_recorded", "Calls that this front made durable in the ledger.", registry=FRONT)
 DROPPED = Counter("wakequeue_dropped", "Calls that could not be held until Redis came back.", registry=FRONT)
 BUFFERED = Gauge("wakequeue_buffered_calls", "Calls that this front holds and has not yet recorded.", registry=FRONT)
@@ -88,6 +89,12 @@ class Event(StrEnum):
     UNRESOLVED = "unresolved"
     #: A call met a defect of wakequeue; its user was let through.
     CALL_FAILED = "call_failed"
+    #: A call was not let in: its caller is not allowed, or showed no token that is.
+    REFUSED = "refused"
+    #: Files with certificates or tokens changed, and what is in them is in force.
+    RENEWED = "renewed"
+    #: Files with certificates or tokens changed and can't be used; what was in force before still is.
+    NOT_RENEWED = "not_renewed"
     #: Redis did not answer; calls are held in memory and recorded when it is back.
     LEDGER_AWAY = "ledger_away"
     #: Redis answers again.
