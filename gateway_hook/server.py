@@ -31,6 +31,8 @@ OPTIONS: Final = (
     ("grpc.so_reuseport", 0),
     ("grpc.server.max_pending_requests", 1 << 16),
     ("grpc.server.max_pending_requests_hard_limit", 1 << 16),
+    # With it, a call counts as in flight for some time after its answer, and one that takes its place is refused.
+    ("grpc.http.overload_protection", 0),
 )
 
 #: A front that is told to stop is quiet when no call came for so long.

@@ -157,6 +157,8 @@ def configure_logging(**_signal: object) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s", force=True)
     logging.getLogger("py.warnings").setLevel(logging.ERROR)  # deprecations are for the developer of wakequeue
     _log.setLevel(logging.INFO)
+    # It logs each header that is no text, with the header: a flood, made of what may be a token.
+    logging.getLogger("grpc._cython.cygrpc").addFilter(lambda record: not str(record.msg).startswith("Invalid encoding"))
 
 
 def _line(event: Event, details: dict[str, object]) -> str:
