@@ -49,11 +49,11 @@ class Front:
 def _credentials(settings: Settings, own: Own) -> grpc.ChannelCredentials | None:
     certificate, key = own.certificate, own.key
     if not settings.grpc_certificate_file:
-        return grpc.ssl_channel_credentials(own.ca, key, certificate) if own.ca else None
+        return None if own.ca is None else grpc.ssl_channel_credentials(own.ca, key, certificate)
     shared = read(settings, "grpc_certificate_file")
-    if not certificate:
+    if certificate is None:
         certificate, key = shared, read(settings, "grpc_key_file")
-    return grpc.ssl_channel_credentials(own.ca or shared, key, certificate)
+    return grpc.ssl_channel_credentials(shared if own.ca is None else own.ca, key, certificate)
 
 
 def _metadata(settings: Settings) -> tuple[tuple[str, str], ...]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.certificates import Authority
 from support.processes import BIN, Process, clean_environment, free_port
 from support.stat_server import StatServer
 from support.waiting import wait_until
@@ -183,6 +184,36 @@ def test_a_taken_port_is_said_at_once(machine: Machine) -> None:
         with Process([WAKEQUEUE, "up"], machine.env) as up:
             assert up.wait() == 1
             assert "WAKEQUEUE_GRPC_ADDRESS" in up.lines[-1]
+
+
+def test_up_behind_a_door(machine: Machine, tmp_path: Path) -> None:
+    """With mutual TLS and a token, `up` comes up, and the call that it names gets in as it is; nothing shows the token."""
+    authority = Authority(tmp_path)
+    front = authority.issue("front")
+    machine.env |= {
+        "WAKEQUEUE_GRPC_CERTIFICATE_FILE": str(front.certificate),
+        "WAKEQUEUE_GRPC_KEY_FILE": str(front.key),
+        "WAKEQUEUE_GRPC_CLIENT_CA_FILE": str(authority.certificate),
+        "WAKEQUEUE_GRPC_TOKEN": "hunter2",
+    }
+    up = machine.up()
+    assert "`wakequeue call default/hello`" in up.wait_for_line("ready: try")
+    machine.run("call", "default/hello")
+    up.wait_for_line("stat default/hello concurrency=1 requests=1")
+    assert "hunter2" not in " ".join([*up.lines, *machine.processes(), machine.get("/metrics")])
+    stop(up)
+
+
+def test_a_door_that_can_not_be_shut_is_said_at_once(machine: Machine) -> None:
+    """`up` ends with the one line of the front, or with its own where the settings contradict each other."""
+    machine.env["WAKEQUEUE_GRPC_CERTIFICATE_FILE"] = "/missing.crt"
+    with Process([WAKEQUEUE, "up"], machine.env) as up:
+        assert up.wait() == 2
+        assert up.lines == ["wakequeue: WAKEQUEUE_GRPC_CERTIFICATE_FILE = '/missing.crt': allowed only together with grpc_key_file"]
+    machine.env["WAKEQUEUE_GRPC_KEY_FILE"] = "/missing.key"
+    with Process([WAKEQUEUE, "up"], machine.env) as up:
+        assert up.wait() == 1
+        assert "hook did not start: wakequeue: WAKEQUEUE_GRPC_CERTIFICATE_FILE = '/missing.crt': No such file" in up.lines[-1]
 
 
 def test_a_killed_up_leaves_nothing(machine: Machine) -> None:

@@ -387,6 +387,7 @@ def test_call_can_be_somebody_else(installation: Installation, files: Files, tmp
         (call(*identity(allowed), "--server-name", "elsewhere"), "UNAVAILABLE"),
         (call(*identity(other)), "PERMISSION_DENIED, client_not_allowed"),
         (call("--ca", str(Authority(tmp_path, "strange").certificate)), "UNAVAILABLE"),
+        (call("--ca", "/dev/null"), "UNAVAILABLE"),
     ):
         assert process.returncode == 1
         assert says in process.lines[-1]
