@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from google.rpc.code_pb2 import OK
 from google.rpc.status_pb2 import Status
 
+from gateway_hook.door import identity
 from gateway_hook.recorder import Outcome, Recorder
 from gateway_hook.resolve import is_probe, resolve
 from gateway_hook.wire.authorization_pb2 import HandleAuthorizationRequest, PropertyMsg
@@ -78,7 +79,7 @@ class Mixer:
             return self._refuse(error.reason, error.detail), self._uncached
         remaining = context.time_remaining()
         budget = self._settings.answer_within if remaining is None else remaining / 2
-        outcome = await self._recorder.record(revision, PROTOCOL, budget)
+        outcome = await self._recorder.record(revision, f"{PROTOCOL} {identity(context)}", budget)
         return outcome, self._cached if outcome is Outcome.AWAKE else self._uncached
 
     def _refuse(self, reason: str, detail: str) -> str:

@@ -42,7 +42,7 @@ class FakeRecorder:
 
     async def record(self, revision: Revision, caller: str, budget: float) -> Outcome:
         """See `gateway_hook.recorder.Recorder.record`."""
-        assert caller.startswith("mixer_authorization")
+        assert caller == "mixer_authorization 10.0.0.7"
         self.recorded.append((revision, budget))
         if isinstance(self.outcome, Exception):
             raise self.outcome
@@ -63,6 +63,14 @@ class FakeContext:
     def time_remaining(self) -> float | None:
         """Return the seconds until the caller gives up."""
         return self.remaining
+
+    def peer(self) -> str:
+        """Return who calls."""
+        return "ipv4:10.0.0.7:34567"
+
+    def auth_context(self) -> dict[str, list[bytes]]:
+        """Return what its certificate says."""
+        return {}
 
 
 def answer(data: bytes, recorder: FakeRecorder, remaining: float | None = None, **settings: str) -> bytes:
