@@ -15,6 +15,7 @@ from support.stat_server import StatServer
 from support.waiting import wait_until
 from wakequeue.broker import QUEUE
 from wakequeue.ledger import Census, WorkerLedger
+from wakequeue.settings import Settings
 
 HURT = Path(__file__).parent / "hurt"
 
@@ -33,7 +34,7 @@ class Site:
         """A site whose processes get this environment."""
         redis, stats = stack.enter_context(RedisServer(*redis_options)), stack.enter_context(StatServer())
         installation = stack.enter_context(Installation(redis.url, stats.url, dict(env)))
-        ledger = WorkerLedger.connect(redis.url)
+        ledger = WorkerLedger.connect(redis.url, Settings())
         stack.callback(ledger.client.close)
         return cls(redis, stats, installation, ledger)
 

@@ -15,7 +15,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 
 from gateway_hook.doorbell import Doorbell
-from wakequeue.ledger import Lease, Settled, WorkerLedger
+from wakequeue.ledger import Settled, Taken, WorkerLedger
 from wakequeue.revision import Revision
 
 taken: set[Revision] = set()
@@ -55,14 +55,14 @@ def wrap(owner: type, name: str, *, before: Callable[..., None] | None = None, a
     setattr(owner, name, wrapped)
 
 
-def after_take(_names: object, leases: list[Lease]) -> None:
+def after_take(_names: object, took: Taken) -> None:
     """What was taken is in hand, and nothing was sent."""
-    die(lease.revision for lease in leases)
+    die(lease.revision for lease in took.leases)
 
 
-def in_hand(_names: object, leases: list[Lease]) -> None:
+def in_hand(_names: object, took: Taken) -> None:
     """Remember what the next frames may be of."""
-    taken.update(lease.revision for lease in leases)
+    taken.update(lease.revision for lease in took.leases)
 
 
 def before_settle(settled: Sequence[Settled]) -> None:
