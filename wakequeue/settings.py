@@ -17,8 +17,11 @@ from msgspec import Meta
 
 from wakequeue.episode import Rhythm
 from wakequeue.errors import SettingsError
+from wakequeue.redis_url import RedisUrl
 from wakequeue.release import Release
-from wakequeue.setting_types import Address, Endpoint, RedisUrl, Seconds, ServicePatterns
+from wakequeue.setting_files import CertificatesFile, KeyFile, SecretFile
+from wakequeue.setting_needs import NEEDS
+from wakequeue.setting_types import Address, Endpoint, Seconds, ServicePatterns, masked
 
 PREFIX: Final = "WAKEQUEUE_"
 FILE_VARIABLE: Final = "WAKEQUEUE_SETTINGS_FILE"
@@ -30,7 +33,7 @@ ORIGINAL_NAMES: Final = {"AUTOSCALER_ENDPOINT": "autoscaler_endpoint", "POD_NAME
 SERVICE_LINK: Final = re.compile(r"WAKEQUEUE(_\w+)?_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 
 #: The kinds that read themselves, with `parse` and `allowed`.
-Parsed: Final = (Seconds, Address, RedisUrl, Endpoint, ServicePatterns, Release)
+Parsed: Final = (Seconds, Address, RedisUrl, Endpoint, ServicePatterns, Release, CertificatesFile, KeyFile, SecretFile)
 
 Count = Annotated[int, Meta(ge=1)]
 
@@ -51,10 +54,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     flower_address: Address = Address("127.0.0.1:5555")
     #: The Redis that holds the ledger and the queue; empty means an embedded one, reached at a socket in `data_dir`.
     redis_url: RedisUrl = RedisUrl("")
+    #: Over TLS: authorities that may vouch for Redis, besides the system's, and a certificate with its key to show it.
+    redis_ca_file: CertificatesFile = CertificatesFile("")
+    redis_certificate_file: CertificatesFile = CertificatesFile("")
+    redis_key_file: KeyFile = KeyFile("")
+    #: The password for Redis, and the Sentinels' own, each in a file rather than in the URL.
+    redis_password_file: SecretFile = SecretFile("")
+    redis_sentinel_password_file: SecretFile = SecretFile("")
     #: Where the embedded Redis keeps its socket and its append-only file.
     data_dir: Annotated[str, Meta(min_length=1)] = msgspec.field(default_factory=_default_data_dir)
     #: The Autoscaler's stat server; empty means a local stand-in, which only `wakequeue up` starts.
     autoscaler_endpoint: Endpoint = Endpoint("")
+    #: Over TLS: the only authorities that may vouch for the Autoscaler (empty: the system's), and a certificate with its key.
+    autoscaler_ca_file: CertificatesFile = CertificatesFile("")
+    autoscaler_certificate_file: CertificatesFile = CertificatesFile("")
+    autoscaler_key_file: KeyFile = KeyFile("")
+    #: A bearer token for the Autoscaler.
+    autoscaler_token_file: SecretFile = SecretFile("")
     #: Knative Serving's release, which decides the frame format: wrong ones fail silently, so nothing is guessed.
     #: `0.16/gob`, `0.16/json` ... `0.19/protobuf` choose the format in the releases that read two.
     knative_release: Release = Release.parse("1.23")
@@ -151,6 +167,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             shown, value = raw.get(short, raw.get(long, (short, "")))
             msg = f"{shown} = {value!r}: {short} must be shorter than {long} ({getattr(settings, long):g}s)"
             raise SettingsError(msg)
+    for name, holds, needs in NEEDS:
+        if getattr(settings, name) and not holds(settings):
+            shown, value = raw[name]
+            msg = f"{shown} = {_shown(name, value)!r}: {needs}"
+            raise SettingsError(msg)
     if settings.report_every < 1:
         shown, value = raw["report_every"]
         msg = f"{shown} = {value!r}: allowed is a duration from 1s up, for the Autoscaler adds up what one second brings"
@@ -198,8 +219,9 @@ def _convert(shown: str, name: str, value: object) -> object:
     kind = _field_types()[name]
     try:
         return kind.parse(value) if kind in Parsed else msgspec.convert(value, kind, strict=False)
-    except ValueError as error:
-        msg = f"{shown} = {_shown(name, value)!r}: allowed is {_allowed(kind)}"
+    except (ValueError, OSError) as error:
+        because = f" ({error.strerror})" if isinstance(error, OSError) else ""
+        msg = f"{shown} = {_shown(name, value)!r}: allowed is {_allowed(kind)}{because}"
         raise SettingsError(msg) from error
 
 
@@ -223,9 +245,8 @@ def _printable(name: str) -> str:
 
 
 def _shown(name: str, value: object) -> object:
-    """The value as an error may show it: nothing of what may be a secret."""
-    if re.search("password|secret|token|credential|key", name):
+    """The value as an error may show it: nothing of what may be a secret. A path is none, where it is one."""
+    path = name.endswith("_file") and str(value).startswith("/")
+    if re.search("password|secret|token|credential|key", name) and not path:
         return "***"
-    if "redis" in name or "url" in name:
-        return re.sub(r"(?s).*@", "***@", re.sub(r"(?s)\?.*", "?***", str(value)))
-    return value
+    return masked(str(value)) if re.search("redis|url|endpoint", name) or "@" in str(value) else value

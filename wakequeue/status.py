@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from wakequeue.broker import QUEUE
-from wakequeue.embedded import redis_url
 from wakequeue.errors import CannotStart, LedgerUnavailable
 from wakequeue.ledger import Census, WorkerLedger
+from wakequeue.reach import Reach
 from wakequeue.settings import load
 
 #: The states of a wake-up as a person reads them, each with the figures of its Revisions (where they are kept) and calls.
@@ -29,7 +29,7 @@ def status(as_json: bool) -> None:  # noqa: FBT001  click passes flags as boolea
     """Show what the ledger holds, by state."""
     settings = load()
     try:
-        census = WorkerLedger.connect(redis_url(settings)).census(QUEUE)
+        census = WorkerLedger.connect(Reach(settings)).census(QUEUE)
     except LedgerUnavailable as error:
         msg = f"the ledger can't be read: {error} (is `wakequeue up` running, or WAKEQUEUE_REDIS_URL set?)"
         raise CannotStart(msg) from error

@@ -86,7 +86,7 @@ class Ledger:
         self.client: Redis = server.client
         self.worker = WorkerLedger(server.client)
         self._runner = asyncio.Runner()
-        self._front = FrontLedger.connect(server.url, Settings(ring_again=Seconds(HOUR), idle_after=Seconds(HOUR)), QUEUE)
+        self._front = FrontLedger.connect(server.reach, Settings(ring_again=Seconds(HOUR), idle_after=Seconds(HOUR)), QUEUE)
         self._commits = 0
 
     def record(self, *entries: Entry, commit: Commit | None = None) -> list[Recorded]:
@@ -518,7 +518,7 @@ def test_the_sweep_rings_for_a_front_that_did_not(shared_redis: RedisServer, led
     """A doorbell that the front never published is rung after its ring_again."""
 
     async def record() -> list[Recorded]:
-        front = FrontLedger.connect(shared_redis.url, Settings(ring_again=Seconds(0.1)), QUEUE)
+        front = FrontLedger.connect(shared_redis.reach, Settings(ring_again=Seconds(0.1)), QUEUE)
         try:
             return await front.record(Commit("x", 1), [entry(A)])
         finally:
@@ -687,7 +687,7 @@ def test_an_absent_redis_is_unavailable(own_ledger: Ledger, redis_server: RedisS
 
 def test_a_stalled_redis_is_given_up(redis_server: RedisServer) -> None:
     """A worker waits no longer than its timeout for a Redis that keeps the connection and answers nothing."""
-    worker = WorkerLedger.connect(redis_server.url, timeout=0.1)
+    worker = WorkerLedger.connect(redis_server.reach, timeout=0.1)
     assert worker.take([A], HOUR) == []
     redis_server.pause()
     try:

@@ -14,6 +14,9 @@ from redis.exceptions import RedisError
 from support.processes import Process
 from support.waiting import wait_until
 from wakequeue.embedded import server_command, socket_path
+from wakequeue.reach import Reach
+from wakequeue.redis_url import RedisUrl
+from wakequeue.settings import Settings
 
 
 class RedisServer:
@@ -22,6 +25,7 @@ class RedisServer:
     def __init__(self, *options: str) -> None:
         self.data_dir = Path(tempfile.mkdtemp(prefix="wakequeue-"))
         self.url = f"unix://{socket_path(str(self.data_dir))}"
+        self.reach = Reach(Settings(redis_url=RedisUrl(self.url)))
         self.client = Redis.from_url(self.url)
         self._options = options
         self.start()

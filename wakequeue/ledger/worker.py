@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from wakequeue.episode import Episode
 from wakequeue.errors import LedgerUnavailable
 from wakequeue.ledger.scripts import Verb, milliseconds, script, seconds
+from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 
 LEASE_FIELDS = 10
@@ -85,17 +84,9 @@ class WorkerLedger:
         self._scripts = {verb: client.register_script(script(verb)) for verb in verbs}
 
     @classmethod
-    def connect(cls, url: str, *, timeout: float = 2.0) -> Self:
+    def connect(cls, reach: Reach, *, timeout: float = 2.0) -> Self:
         """A ledger that gives up on an unanswered command after `timeout` seconds."""
-        return cls(
-            Redis.from_url(
-                url,
-                socket_timeout=timeout,
-                socket_connect_timeout=timeout,
-                health_check_interval=5,
-                retry=Retry(NoBackoff(), 1),
-            )
-        )
+        return cls(reach.client(timeout, retries=1))
 
     def take(self, revisions: Iterable[Revision], lease_for: float) -> list[Lease]:
         """Lease those of the Revisions that are due, for `lease_for` seconds."""
