@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,9 +9,10 @@ from pathlib import Path
 import pytest
 from redis.exceptions import RedisError
 from support.certificates import Authority
+from support.flower import flower_shows
 from support.installation import Installation, Running
 from support.mixer import check_all, request
-from support.processes import BIN, Process, free_port
+from support.processes import BIN
 from support.redis_server import RedisServer
 from support.stat_server import StatServer
 from support.tls_relay import TlsRelay
@@ -25,15 +25,6 @@ from wakequeue.settings import load
 WAKEQUEUE = str(BIN / "wakequeue")
 PASSWORD = "hunter/2@%"
 ACL = ("--user", "ann", "on", f">{PASSWORD}", "~*", "&*", "+@all", "--user", "default", "off")
-
-
-def get(url: str) -> str:
-    """A page, empty where nothing answers."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as page:
-            return str(page.read().decode())
-    except OSError:
-        return ""
 
 
 @pytest.fixture
@@ -56,22 +47,6 @@ def deliver(started: Installation, stat_server: StatServer, name: str) -> tuple[
 
     wait_until(settled, what="`status` to say that it is settled")
     return hook, worker
-
-
-def flower_shows(started: Installation, worker: Running) -> Process:
-    """Flower, once it shows the worker, the queue, and what it asked the worker."""
-    address = f"127.0.0.1:{free_port()}"
-    flower = started.start([WAKEQUEUE, "flower"], WAKEQUEUE_FLOWER_ADDRESS=address, FLOWER_UNAUTHENTICATED_API="true")
-    name = f"worker-{worker.process.pid}@"
-    wait_until(lambda: name in get(f"http://{address}/workers"), 20, "Flower to show the worker")
-    asked = wait_until(lambda: get(f"http://{address}/api/workers?refresh=1"), 20, "the worker's answers")
-    (told,) = json.loads(asked).values()
-    assert told["stats"]["broker"]["transport"] in {"redis", "sentinel"}
-    assert told["active_queues"][0]["name"] == "wakequeue"
-    assert '"messages": 0' in get(f"http://{address}/api/queues/length"), flower.output
-    assert "<td>wakequeue</td>" in "".join(get(f"http://{address}/broker").split())
-    assert "Unable to get queues" not in flower.output
-    return flower
 
 
 def test_as_a_user_over_mutual_tls(tmp_path: Path, stack: ExitStack, stat_server: StatServer) -> None:

@@ -40,10 +40,11 @@ class StatServer:
         *,
         tls: ssl.SSLContext | None = None,
         authorization: str = "",
+        host: str = "127.0.0.1",
     ) -> None:
         self.port = free_port()
-        self.url = f"{'wss' if tls else 'ws'}://127.0.0.1:{self.port}"
-        self.tls, self.authorization = tls, authorization
+        self.url = f"{'wss' if tls else 'ws'}://{host}:{self.port}"
+        self.tls, self.authorization, self._host = tls, authorization, host
         self.received: list[Received] = []
         self.frames: list[bytes | str] = []
         self.connections = 0
@@ -99,7 +100,7 @@ class StatServer:
     async def _serve(self) -> Server:
         return await serve(
             self._connected,
-            "127.0.0.1",
+            self._host,
             self.port,
             compression=None,
             max_size=None,

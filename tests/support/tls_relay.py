@@ -12,10 +12,19 @@ from support.certificates import Pair
 from support.processes import free_port
 
 
+def server_tls(pair: Pair, *, clients: Path | None = None) -> ssl.SSLContext:
+    """What a server shows; with `clients` it wants a certificate that this authority has signed."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=clients)
+    context.load_cert_chain(pair.certificate, pair.key)
+    if clients:
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
 class TlsRelay:
     """Listens on a port of 127.0.0.1 and 127.0.0.2 that stays the same; relays to `target`, a socket's path or a port.
 
-    With `clients` it wants a certificate that this authority has signed. `handshakes` counts those that succeeded.
+    `clients` is as for `server_tls`. `handshakes` counts those that succeeded.
     """
 
     def __init__(self, target: Path | int, pair: Pair, *, clients: Path | None = None) -> None:
@@ -51,11 +60,8 @@ class TlsRelay:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
     async def _serve(self, pair: Pair, clients: Path | None) -> asyncio.Server:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=clients)
-        context.load_cert_chain(pair.certificate, pair.key)
-        if clients:
-            context.verify_mode = ssl.CERT_REQUIRED
-        return await asyncio.start_server(self._relay, ("127.0.0.1", "127.0.0.2"), self.port, ssl=context)
+        tls = server_tls(pair, clients=clients)
+        return await asyncio.start_server(self._relay, ("127.0.0.1", "127.0.0.2"), self.port, ssl=tls)
 
     async def _stop(self) -> asyncio.Server:
         self._server.close()
