@@ -105,9 +105,8 @@ class Up:
         settings = self._settings
         if not settings.redis_url:
             yield [self._child("redis", server_command(settings.data_dir), ready=self._ledger.ping)]
-        elif not self._ledger.ping():
-            msg = "the Redis of WAKEQUEUE_REDIS_URL does not answer"
-            raise CannotStart(msg)
+        else:
+            self._ask_redis()
         if not settings.autoscaler_endpoint:
             address = Address(self._endpoint.removeprefix("ws://"))
             yield [self._child("autoscaler", _wakequeue("autoscaler", "--address", address), ready=_listens(address))]
@@ -116,6 +115,13 @@ class Up:
             self._child("hook", _wakequeue("hook"), ready=self._says("hook", "/readyz", "grpc: ok")),
         ]
         yield [self._child("flower", _wakequeue("flower"), ready=_listens(settings.flower_address))]
+
+    def _ask_redis(self) -> None:
+        try:
+            self._ledger.census(QUEUE)
+        except LedgerUnavailable as error:
+            msg = f"the Redis of WAKEQUEUE_REDIS_URL does not answer: {error}"
+            raise CannotStart(msg) from error
 
     def _says(self, role: str, path: str, words: str) -> Callable[[], bool]:
         return lambda: words in fetch(self._admin_ports[role], path)[1]

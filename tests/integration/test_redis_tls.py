@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis.exceptions import RedisError
 from support.certificates import Authority
-from support.flower import flower_shows
+from support.flower import shown_by_flower
 from support.installation import Installation, Running
 from support.mixer import check_all, request
 from support.processes import BIN
@@ -65,7 +65,7 @@ def test_as_a_user_over_mutual_tls(tmp_path: Path, stack: ExitStack, stat_server
     }
     started = stack.enter_context(Installation(f"rediss://ann@localhost:{relay.port}/3", stat_server.url, env))
     _, worker = deliver(started, stat_server, "hello")
-    flower_shows(started, worker)
+    shown_by_flower(started, worker)
     assert set(redis.client.info("keyspace")) == {"db3"}
     assert relay.handshakes > 3
 
@@ -75,7 +75,7 @@ def test_as_a_user_at_a_socket(stack: ExitStack, stat_server: StatServer) -> Non
     redis = stack.enter_context(RedisServer(*ACL, user=("ann", PASSWORD)))
     started = stack.enter_context(Installation(f"{redis.url}?db=2", stat_server.url))
     _, worker = deliver(started, stat_server, "hello")
-    flower_shows(started, worker)
+    shown_by_flower(started, worker)
     assert set(redis.client.info("keyspace")) == {"db2"}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.flower import flower_shows
+from support.flower import shown_by_flower
 from support.installation import Installation
 from support.mixer import check_all, request
 from support.sentinels import Sentinels
@@ -29,7 +29,7 @@ def test_a_fail_over_loses_nothing_that_reached_the_replica(sentinels: Sentinels
     }
     with Installation(f"{sentinels.url()}/2", stat_server.url, files) as started:
         hook, worker = started.hook(), started.worker()
-        flower, _ = flower_shows(started, worker)
+        flower, _ = shown_by_flower(started, worker)
         check_all(hook.grpc_address, [request(b"default", b"before")] * 3)
         stat_server.wait_for("default/before")
         stat_server.stop()

@@ -1,6 +1,7 @@
 """Flower as a visitor sees it."""
 
 import json
+import urllib.error
 import urllib.request
 
 from support.installation import Installation, Running
@@ -17,7 +18,17 @@ def page(url: str) -> str:
         return ""
 
 
-def flower_shows(started: Installation, worker: Running) -> tuple[Process, str]:
+def page_whatever(url: str) -> str:
+    """A page's text, or an error's."""
+    try:
+        return page(url) or str(urllib.request.urlopen(url, timeout=30).read().decode(errors="replace"))
+    except urllib.error.HTTPError as error:
+        return str(error.read().decode(errors="replace"))
+    except OSError as error:
+        return str(error)
+
+
+def shown_by_flower(started: Installation, worker: Running) -> tuple[Process, str]:
     """Flower and its URL, once it has shown the worker, what that tells of itself, and the queue."""
     address = f"127.0.0.1:{free_port()}"
     env = {"WAKEQUEUE_FLOWER_ADDRESS": address, "FLOWER_UNAUTHENTICATED_API": "true"}
