@@ -4,7 +4,6 @@ No client is given a password: each asks `Credentials` whenever it opens a conne
 for the next connection, and no URL, configuration or `repr` that a library keeps, logs or sends to Flower has a secret in it.
 """
 
-import os
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -17,8 +16,9 @@ from redis.connection import Connection
 from redis.credentials import CredentialProvider
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
+from redis.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection, SentinelManagedSSLConnection
 
+from wakequeue.asyncio_redis import SentinelPool, SentinelTls, Tls
 from wakequeue.embedded import socket_path
 from wakequeue.redis_url import RedisUrl
 from wakequeue.setting_files import read_secret
@@ -74,31 +74,29 @@ class Reach:
 
     def client(self, timeout: float, *, retries: int) -> Redis:
         """A client for threads, that gives up on an unanswered command after `timeout` seconds."""
-        options = self._options(timeout) | {"retry": Retry(NoBackoff(), retries)}
-        if self._place.primary:
-            kind: type[Connection] = SentinelManagedSSLConnection if self.tls else SentinelManagedConnection
-            sentinel = Sentinel(self._place.nodes, sentinel_kwargs=self._sentinel_options(Retry(NoBackoff(), 0)))  # type: ignore[no-untyped-call]
-            client: Redis = sentinel.master_for(self._place.primary, connection_class=kind, **options)  # type: ignore[no-untyped-call]
-            return client
-        plain = SSLConnection if self.tls else Connection
-        return Redis.from_pool(
-            ConnectionPool(connection_class=UnixDomainSocketConnection if self._place.path else plain, **options, **self._at())
-        )
+        place, options = self._place, self._options(timeout) | {"retry": Retry(NoBackoff(), retries)}
+        if place.path:
+            return Redis.from_pool(ConnectionPool(connection_class=UnixDomainSocketConnection, path=place.path, **options))
+        if not place.primary:
+            return self._client(place.nodes[0], options)
+        sentinel = Sentinel([])  # type: ignore[no-untyped-call]
+        sentinel.sentinels = [self._client(node, self._sentinel_options(Retry)) for node in place.nodes]
+        kind = SentinelManagedSSLConnection if self.tls else SentinelManagedConnection
+        return Redis.from_pool(SentinelConnectionPool(place.primary, sentinel, connection_class=kind, **options))  # type: ignore[no-untyped-call]
 
     def asyncio_client(self, timeout: float, *, retries: int) -> aio.Redis:
         """The same for asyncio."""
-        options = self._options(timeout) | {"retry": AioRetry(NoBackoff(), retries)}
-        if self._place.primary:
-            kind: type[aio.Connection] = _SentinelTls if self.tls else aio_sentinel.SentinelManagedConnection
-            sentinel = aio_sentinel.Sentinel(self._place.nodes, sentinel_kwargs=self._sentinel_options(AioRetry(NoBackoff(), 0)))  # type: ignore[no-untyped-call]
-            client: aio.Redis = sentinel.master_for(self._place.primary, connection_class=kind, **options)
-            return client
-        plain = _Tls if self.tls else aio.Connection
-        return aio.Redis.from_pool(
-            aio.ConnectionPool(
-                connection_class=aio.UnixDomainSocketConnection if self._place.path else plain, **options, **self._at()
+        place, options = self._place, self._options(timeout) | {"retry": AioRetry(NoBackoff(), retries)}
+        if place.path:
+            return aio.Redis.from_pool(
+                aio.ConnectionPool(connection_class=aio.UnixDomainSocketConnection, path=place.path, **options)
             )
-        )
+        if not place.primary:
+            return self._asyncio_client(place.nodes[0], options)
+        sentinel = aio_sentinel.Sentinel([])  # type: ignore[no-untyped-call]
+        sentinel.sentinels = [self._asyncio_client(node, self._sentinel_options(AioRetry)) for node in place.nodes]
+        kind = SentinelTls if self.tls else aio_sentinel.SentinelManagedConnection
+        return aio.Redis.from_pool(SentinelPool(place.primary, sentinel, connection_class=kind, **options))  # type: ignore[no-untyped-call]
 
     @property
     def broker_url(self) -> str:
@@ -115,13 +113,16 @@ class Reach:
         """What kombu's transport must know besides."""
         if not self._place.primary:
             return {}
-        return {"master_name": self._place.primary, "sentinel_kwargs": self._sentinel_options(Retry(NoBackoff(), 0))}
+        options = self._sentinel_options(Retry) | {"ssl": bool(self.tls)}
+        return {"master_name": self._place.primary, "sentinel_kwargs": options}
 
-    def _at(self) -> dict[str, Any]:
-        if self._place.path:
-            return {"path": self._place.path}
-        ((host, port),) = self._place.nodes
-        return {"host": host, "port": port}
+    def _client(self, node: tuple[str, int], options: dict[str, Any]) -> Redis:
+        kind = SSLConnection if self.tls else Connection
+        return Redis.from_pool(ConnectionPool(connection_class=kind, host=node[0], port=node[1], **options))
+
+    def _asyncio_client(self, node: tuple[str, int], options: dict[str, Any]) -> aio.Redis:
+        kind = Tls if self.tls else aio.Connection
+        return aio.Redis.from_pool(aio.ConnectionPool(connection_class=kind, host=node[0], port=node[1], **options))
 
     def _options(self, timeout: float) -> dict[str, Any]:
         return {
@@ -133,38 +134,15 @@ class Reach:
             **self.tls,
         }
 
-    def _sentinel_options(self, retry: Retry | AioRetry) -> dict[str, Any]:
+    def _sentinel_options(self, retry: type[Retry | AioRetry]) -> dict[str, Any]:
         return {
             "credential_provider": self._sentinel_credentials,
             "socket_timeout": SENTINEL_SECONDS,
             "socket_connect_timeout": SENTINEL_SECONDS,
-            "retry": retry,
-            **({"ssl": True} if self.tls else {}),
+            "retry": retry(NoBackoff(), 0),
             **self.tls,
         }
 
 
 def _credentials(username: str, password: str, file: str) -> Credentials | None:
     return Credentials(username, password, file) if username or password or file else None
-
-
-class _Tls(aio.SSLConnection):
-    """Reads its certificates again when their files have changed; redis-py's own keeps what it read first.
-
-    It isn't for each connection, because to read the system's authorities takes a loop some 20 ms.
-    """
-
-    _read_at: tuple[int, ...] = ()
-
-    async def connect(self) -> None:
-        """Connect, unless it is connected."""
-        context = self.ssl_context
-        files = (context.ca_certs, context.certfile, context.keyfile)
-        changed_at = tuple(os.stat(file).st_mtime_ns for file in files if file)  # noqa: PTH116  of several, and often
-        if changed_at != self._read_at:
-            self._read_at, context.context = changed_at, None
-        await super().connect()  # type: ignore[no-untyped-call]
-
-
-class _SentinelTls(_Tls, aio_sentinel.SentinelManagedConnection):
-    """The same, to the primary that Sentinels name."""

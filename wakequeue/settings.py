@@ -247,6 +247,7 @@ def _printable(name: str) -> str:
 def _shown(name: str, value: object) -> object:
     """The value as an error may show it: nothing of what may be a secret. A path is none, where it is one."""
     path = name.endswith("_file") and str(value).startswith("/")
-    if re.search("password|secret|token|credential|key", name) and not path:
+    told = f"{name} {value}" if isinstance(value, dict | list) else name
+    if re.search("pass|secret|token|credential|key|auth", told) and not path:
         return "***"
     return masked(str(value)) if re.search("redis|url|endpoint", name) or "@" in str(value) else value

@@ -33,7 +33,7 @@ class Worker:
 
     def __init__(self, app: Celery, settings: Settings) -> None:
         codec = codec_for(settings.knative_release)
-        self.ledger = WorkerLedger.connect(Reach(settings))
+        self.ledger = WorkerLedger.connect(reach)
         self.autoscaler = AutoscalerConnection(settings.autoscaler_endpoint, settings, joins=codec.joins)
         self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings)
         self.watchdog = Watchdog(settings.stuck_after)
@@ -65,8 +65,9 @@ try:
     settings = load()
 except SettingsError as error:
     _refuse(error)
-app = broker.make_app(Reach(settings))
-broker_page.install(Reach(settings))
+reach = Reach(settings)
+app = broker.make_app(reach)
+broker_page.install(reach)
 _worker: Worker | None = None
 
 

@@ -7,18 +7,20 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from support.certificates import Authority
 from support.flower import shown_by_flower
 from support.installation import Installation, Running
 from support.mixer import check_all, request
-from support.processes import BIN
+from support.processes import BIN, Process, free_port
 from support.redis_server import RedisServer
 from support.stat_server import StatServer
 from support.tls_relay import TlsRelay
 from support.waiting import wait_until
 
 from wakequeue.broker import make_app
+from wakequeue.embedded import server_command
 from wakequeue.reach import Reach
 from wakequeue.settings import load
 
@@ -130,7 +132,10 @@ def ask_by_kombu(reach: Reach) -> None:
         connection.connect()
 
 
-@pytest.mark.parametrize("asked", [ask, ask_on_asyncio, ask_by_kombu])
+CLIENTS = pytest.mark.parametrize("asked", [ask, ask_on_asyncio, ask_by_kombu])
+
+
+@CLIENTS
 def test_a_server_that_can_not_be_verified_is_refused(tmp_path: Path, stack: ExitStack, asked: Callable[[Reach], None]) -> None:
     """A strange authority, another host's name, and a client without the certificate that is wanted: none gets through."""
     mine, strange = Authority(tmp_path, "mine"), Authority(tmp_path, "strange")
@@ -153,3 +158,62 @@ def test_a_server_that_can_not_be_verified_is_refused(tmp_path: Path, stack: Exi
     assert refusal(relay, "localhost", None, "?ssl_cert_reqs=none") == ""
     wants = stack.enter_context(TlsRelay(redis.socket, mine.issue("server"), clients=mine.certificate))
     assert refusal(wants, "localhost", mine.certificate)
+
+
+@CLIENTS
+def test_by_way_of_a_sentinel_over_tls(tmp_path: Path, stack: ExitStack, asked: Callable[[Reach], None]) -> None:
+    """`sentinels://` speaks TLS to the Sentinel and to the primary, and shows both the certificate that they want."""
+    authority = Authority(tmp_path)
+    server, mine = authority.issue("redis"), authority.issue("wakequeue")
+    redis = stack.enter_context(RedisServer())
+    primary = stack.enter_context(TlsRelay(redis.socket, server, clients=authority.certificate))
+    port = free_port()
+    # The Sentinel can't speak TLS, so it never reaches the primary that it names; it has an hour to find that out.
+    conf = f"bind 127.0.0.1\nport {port}\nsentinel monitor main 127.0.0.1 {primary.port} 1\n"
+    (tmp_path / "sentinel.conf").write_text(f"{conf}sentinel down-after-milliseconds main 3600000\n")
+    binary = server_command(str(tmp_path))[0]
+    stack.enter_context(Process([binary, str(tmp_path / "sentinel.conf"), "--sentinel"], {}))
+    relay = stack.enter_context(TlsRelay(port, server, clients=authority.certificate))
+    environ = {
+        "REDIS_URL": f"sentinels://localhost:{relay.port}/main",
+        "WAKEQUEUE_REDIS_CA_FILE": str(authority.certificate),
+        "WAKEQUEUE_REDIS_CERTIFICATE_FILE": str(mine.certificate),
+        "WAKEQUEUE_REDIS_KEY_FILE": str(mine.key),
+    }
+
+    def answered() -> bool:
+        try:
+            asked(Reach(load(environ)))
+        except (RedisError, OSError):
+            return False
+        return True
+
+    wait_until(answered, what="the primary")
+    assert relay.handshakes
+    assert primary.handshakes
+
+
+def test_a_password_file_that_is_gone_for_a_while(tmp_path: Path, stack: ExitStack) -> None:
+    """A client that can't read its password is not connected, says why, and is when the file is back: for threads and asyncio."""
+    redis = stack.enter_context(RedisServer(password="hunter2"))
+    file = tmp_path / "password"
+    file.write_text("hunter2")
+    reach = Reach(load({"REDIS_URL": f"unix://{redis.socket}", "WAKEQUEUE_REDIS_PASSWORD_FILE": str(file)}))
+    file.unlink()
+    with reach.client(2.0, retries=0) as client:
+        for _ in range(2):
+            with pytest.raises(RedisConnectionError, match=r"the password can't be read: .*No such file"):
+                client.ping()
+        file.write_text("hunter2")
+        assert client.ping()
+
+    async def ping() -> None:
+        async with reach.asyncio_client(2.0, retries=0) as client:
+            for _ in range(2):
+                with pytest.raises(RedisConnectionError, match=r"the password can't be read: .*not one line"):
+                    await client.ping()
+            file.write_text("hunter2")
+            assert await client.ping()
+
+    file.write_text("")
+    asyncio.run(ping())

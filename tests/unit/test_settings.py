@@ -624,6 +624,15 @@ def test_an_error_never_shows_an_autoscalers_password(endpoint: str) -> None:
         assert "***@a" in line
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["[redis]\npassword = 'hunter2'", "redis_pass = 'hunter2'", "autoscaler_auth = 'hunter2'", "links = [{token = 'hunter2'}]"],
+)
+def test_a_secret_under_an_unknown_name_is_not_shown(text: str, tmp_path: Path) -> None:
+    """What looks like a secret is not shown by the refusal of a name that is no setting's, in a table or a list neither."""
+    assert " = '***': no such setting" in refusal(file_of(tmp_path, text))
+
+
 def test_settings_show_no_secret() -> None:
     """Whatever prints the settings as a whole prints no password."""
     environ = {"REDIS_URL": "rediss://ann:hunter2@h?db=1", "AUTOSCALER_ENDPOINT": "wss://ann:hunter2@a:1/x"}
