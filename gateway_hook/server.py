@@ -18,9 +18,9 @@ from gateway_hook.doorbell import Doorbell
 from gateway_hook.recorder import Recorder
 from wakequeue import broker
 from wakequeue.admin import AdminServer
-from wakequeue.embedded import redis_url
 from wakequeue.errors import CannotStart
 from wakequeue.ledger import FrontLedger, WorkerLedger
+from wakequeue.reach import Reach
 from wakequeue.settings import Settings, load
 from wakequeue.stopping import told_to_stop
 from wakequeue.telemetry import FRONT, Event, configure_logging, info
@@ -50,12 +50,12 @@ def hook() -> None:
 async def _serve(settings: Settings) -> None:
     told = told_to_stop()
     door, credentials = Door(settings), server_credentials(settings)
-    url = redis_url(settings)
-    app = broker.make_app(url)
-    ledger = FrontLedger.connect(url, settings, broker.QUEUE)
+    reach = Reach(settings)
+    app = broker.make_app(reach)
+    ledger = FrontLedger.connect(reach, settings, broker.QUEUE)
     doorbell = Doorbell(lambda revisions: broker.ring(app, revisions))
     recorder = Recorder(ledger, doorbell.ring, settings, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
-    pinged = WorkerLedger.connect(url, settings, timeout=1.0)
+    pinged = WorkerLedger.connect(reach, settings, timeout=1.0)
     serving = asyncio.Event()
     admin = AdminServer(
         settings.admin_address,

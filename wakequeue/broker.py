@@ -4,16 +4,16 @@ What another process reads is spelled here and nowhere else: the queue's name, t
 `namespace/name`.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Final, cast
-from urllib.parse import parse_qsl, urlsplit
 
 from celery import Celery
-from celery.app.amqp import AMQP
 from kombu import Connection
 from kombu.transport.redis import Channel
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 
 QUEUE: Final = "wakequeue"
@@ -26,13 +26,13 @@ REVISIONS_PER_DOORBELL: Final = 256
 VISIBILITY_TIMEOUT: Final = 60
 
 
-def make_app(redis_url: str) -> Celery:
+def make_app(reach: Reach) -> Celery:
     """A Celery application on this Redis. The front publishes with it, the worker consumes, and any Celery tool reads it.
 
     No message carries a countdown or a result: the ledger is the clock and the record.
     """
     _guard_channel()
-    app = Celery("wakequeue", broker=broker_url(redis_url), amqp=_AMQP, set_as_current=False)
+    app = Celery("wakequeue", broker=reach.broker_url, set_as_current=False)
     app.conf.update(
         task_default_queue=QUEUE,
         task_acks_late=True,
@@ -47,7 +47,9 @@ def make_app(redis_url: str) -> Celery:
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={
+        broker_use_ssl=reach.tls or False,
+        broker_transport_options=reach.transport_options
+        | {
             "visibility_timeout": VISIBILITY_TIMEOUT,
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
@@ -62,17 +64,9 @@ def make_app(redis_url: str) -> Celery:
             "interval_max": 0.2,
         },
     )
+    # Celery only calls it. Its configuration could hold a password, and would show it.
+    app.amqp.Connection = functools.partial(_Connection, credential_provider=reach.credentials)  # type: ignore[assignment]
     return app
-
-
-def broker_url(redis_url: str) -> str:
-    """The same Redis as kombu spells it, which differs from redis-py only for a socket."""
-    url = urlsplit(redis_url)
-    if url.scheme != "unix":
-        return redis_url
-    database = dict(parse_qsl(url.query)).get("db", "0")
-    credentials = url.netloc.rpartition("@")[0]
-    return f"redis+socket://{credentials}{'@' * bool(credentials)}{url.path}?virtual_host={database}"
 
 
 def ring(app: Celery, revisions: Sequence[Revision]) -> int:
@@ -92,9 +86,11 @@ class _Connection(Connection):
         intervals = {"interval_start": 0.1, "interval_step": 0.1, "interval_max": 1.0}
         return cast("Connection", super().ensure_connection(*args, **intervals | kwargs))
 
-
-class _AMQP(AMQP):
-    Connection = _Connection
+    def info(self) -> dict[str, Any]:
+        """What workers tell Flower of their broker, as JSON: not how they authenticate."""
+        info: dict[str, Any] = super().info()
+        options = {name: value for name, value in info["transport_options"].items() if name != "sentinel_kwargs"}
+        return info | {"credential_provider": None, "transport_options": options}
 
 
 def _guard_channel() -> None:

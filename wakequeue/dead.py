@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from wakequeue.arguments import counted, moment
-from wakequeue.embedded import redis_url
 from wakequeue.ledger import DeadLetter, DeadLetters, WorkerLedger
+from wakequeue.reach import Reach
 from wakequeue.settings import load
 
 #: How often a paced replay or purge goes on: smooth enough for the workers, seldom enough for Redis.
@@ -123,7 +123,7 @@ def purge(*, letters: DeadLetters, ids: list[str], yes: bool) -> None:
 
 def _letters() -> DeadLetters:
     settings = load()
-    return DeadLetters(WorkerLedger.connect(redis_url(settings), settings).client)
+    return DeadLetters(WorkerLedger.connect(Reach(settings), settings).client)
 
 
 def _work_through(ids: Sequence[str], verb: Callable[[Sequence[str]], int], step: int, step_seconds: float, done: str) -> None:

@@ -1,4 +1,4 @@
-"""Which Redis to use, and the embedded one: a real Valkey or Redis server of our own, for one machine.
+"""The embedded Redis: a real Valkey or Redis server of our own, for one machine.
 
 The embedded server listens on a socket in `data_dir` and nowhere else, so that every command with the same `data_dir` finds it,
 and two installations side by side share nothing.
@@ -9,10 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from wakequeue.errors import CannotStart
-from wakequeue.settings import Settings
 
 #: The longest path that every system allows for a socket (sun_path of macOS; Linux has 108).
 SOCKET_PATH_LIMIT: Final = 103
@@ -27,11 +25,6 @@ def socket_path(data_dir: str) -> Path:
         return path
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"wakequeue-{digest}.sock"
-
-
-def redis_url(settings: Settings) -> str:
-    """The URL of the Redis that is set, else of the embedded one."""
-    return settings.redis_url or f"unix://{quote(str(socket_path(settings.data_dir)))}"
 
 
 def server_command(data_dir: str) -> list[str]:

@@ -6,8 +6,8 @@ import json
 import click
 
 from wakequeue.arguments import REVISION, counted, moment
-from wakequeue.embedded import redis_url
 from wakequeue.ledger import History, Outcome, WorkerLedger
+from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 from wakequeue.settings import load
 
@@ -20,7 +20,7 @@ from wakequeue.settings import load
 def history(revision: Revision | None, count: int, follow: bool, as_json: bool) -> None:  # noqa: FBT001  click passes flags as booleans
     """Show what became of each wake-up: reported to the Autoscaler, or buried."""
     settings = load()
-    trail = History(WorkerLedger.connect(redis_url(settings), settings).client)
+    trail = History(WorkerLedger.connect(Reach(settings), settings).client)
     newest = trail.last_id()
     for outcome in trail.newest(count, revision):
         _print(outcome, as_json=as_json)

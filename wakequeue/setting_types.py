@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 from urllib.parse import urlsplit
 
-from redis.connection import parse_url
-
 DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 HEADER: Final = re.compile(r"(?!grpc-)(?!.*-bin$)[a-z0-9_.-]+")
 WORD: Final = re.compile(r"[!-~]+")
+SCHEME: Final = re.compile(r"(rediss?|unix|sentinels?|wss?)://")
 SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 #: The ledger's unit, and a year.
 SHORTEST: Final = 0.001
@@ -60,45 +59,29 @@ class Address(str):
         return urlsplit(f"//{self}").port or 0
 
 
-class RedisUrl(str):
-    """Which Redis; empty for the embedded one in `data_dir`."""
-
-    __slots__ = ()
-    allowed = "redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://... or unix:///PATH"
-
-    @classmethod
-    def parse(cls, text: object) -> "RedisUrl":
-        """Read a URL. Raises ValueError for a scheme that Celery and redis-py don't share, or a malformed port or database."""
-        if not isinstance(text, str):
-            raise ValueError(text)  # noqa: TRY004  every parse raises ValueError, which becomes the SettingsError
-        if text:
-            url = urlsplit(text)
-            database = parse_url(text).get("db", 0)  # type: ignore[no-untyped-call]
-            path = url.path if url.scheme == "unix" else url.path.strip("/") or "0"
-            if not (text.startswith(f"{url.scheme}://") and database in range(1 << 16)):
-                raise ValueError(text)
-            if not (path.strip("/") if url.scheme == "unix" else url.hostname and path.isdecimal() and path.isascii()):
-                raise ValueError(text)
-        return cls(text)
-
-
 class Endpoint(str):
     """The Autoscaler's stat server."""
 
     __slots__ = ()
-    allowed = "ws://HOST[:PORT][/PATH] or wss://..., such as ws://autoscaler.knative-serving.svc.cluster.local:8080"
+    allowed = "ws://[USER:PASSWORD@]HOST[:PORT][/PATH] or wss://..., such as ws://autoscaler.knative-serving.svc.cluster.local:8080"
 
     @classmethod
     def parse(cls, text: object) -> "Endpoint":
-        """Read an endpoint; a bare `HOST:PORT` means `ws://`. Raises ValueError for another scheme or no host."""
+        """Read an endpoint; a bare `HOST:PORT` means `ws://`. Raises ValueError for another scheme, no host, half a credential."""
         if not isinstance(text, str):
-            raise ValueError(text)  # noqa: TRY004  as above
+            raise ValueError(text)  # noqa: TRY004  every parse raises ValueError, which becomes the SettingsError
         url = urlsplit(text if not text or "://" in text else f"ws://{text}")
         (url.hostname or "").encode("idna")
         plain = text.isprintable() and " " not in text and not url.fragment
         if text and (url.scheme not in {"ws", "wss"} or not url.hostname or url.port == 0 or not plain):
             raise ValueError(text)
+        if "@" in url.netloc and not (url.username and url.password):
+            raise ValueError(text)
         return cls(url.geturl())
+
+    def __repr__(self) -> str:
+        """Show no secret, whatever prints the settings."""
+        return repr(masked(self))
 
 
 class ServicePatterns(tuple[re.Pattern[str], ...]):
@@ -208,6 +191,16 @@ class Secret:
 
     def __repr__(self) -> str:
         return "***"
+
+
+def masked(url: str) -> str:
+    """A URL as it may be shown: nothing before its `@` and after its `?`, also where it is no URL but was meant as one."""
+    credentials, at, place = url.rpartition("@")
+    if re.search("[?#]", credentials):
+        return "***"
+    scheme = SCHEME.match(credentials)
+    shown = re.sub(r"(?s)[?#].*", "?***", place)
+    return f"{scheme[0] if scheme else ''}***@{shown}" if at else shown
 
 
 def _list(text: str) -> object:

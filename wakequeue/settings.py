@@ -18,7 +18,10 @@ from msgspec import Meta
 
 from wakequeue.episode import Rhythm
 from wakequeue.errors import SettingsError
+from wakequeue.redis_url import RedisUrl
 from wakequeue.release import Release
+from wakequeue.setting_files import CertificatesFile, KeyFile, SecretFile
+from wakequeue.setting_needs import NEEDS
 from wakequeue.setting_types import (
     Address,
     ClientGlobs,
@@ -26,10 +29,10 @@ from wakequeue.setting_types import (
     File,
     Header,
     NamespaceGlobs,
-    RedisUrl,
     Seconds,
     Secret,
     ServicePatterns,
+    masked,
 )
 
 PREFIX: Final = "WAKEQUEUE_"
@@ -59,6 +62,9 @@ Parsed: Final = (
     NamespaceGlobs,
     ClientGlobs,
     File,
+    CertificatesFile,
+    KeyFile,
+    SecretFile,
     Header,
     Secret,
 )
@@ -106,10 +112,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     flower_address: Address = Address("127.0.0.1:5555")
     #: The Redis that holds the ledger and the queue; empty means an embedded one, reached at a socket in `data_dir`.
     redis_url: RedisUrl = RedisUrl("")
+    #: Over TLS: authorities that may vouch for Redis, besides the system's, and a certificate with its key to show it.
+    redis_ca_file: CertificatesFile = CertificatesFile("")
+    redis_certificate_file: CertificatesFile = CertificatesFile("")
+    redis_key_file: KeyFile = KeyFile("")
+    #: The password for Redis, and the Sentinels' own, each in a file rather than in the URL.
+    redis_password_file: SecretFile = SecretFile("")
+    redis_sentinel_password_file: SecretFile = SecretFile("")
     #: Where the embedded Redis keeps its socket and its append-only file.
     data_dir: Annotated[str, Meta(min_length=1)] = msgspec.field(default_factory=_default_data_dir)
     #: The Autoscaler's stat server; empty means a local stand-in, which only `wakequeue up` starts.
     autoscaler_endpoint: Endpoint = Endpoint("")
+    #: Over TLS: the only authorities that may vouch for the Autoscaler (empty: the system's), and a certificate with its key.
+    autoscaler_ca_file: CertificatesFile = CertificatesFile("")
+    autoscaler_certificate_file: CertificatesFile = CertificatesFile("")
+    autoscaler_key_file: KeyFile = KeyFile("")
+    #: A bearer token for the Autoscaler.
+    autoscaler_token_file: SecretFile = SecretFile("")
     #: Knative Serving's release, which decides the frame format: wrong ones fail silently, so nothing is guessed.
     #: `0.16/gob`, `0.16/json` ... `0.19/protobuf` choose the format in the releases that read two.
     knative_release: Release = Release.parse("1.23")
@@ -210,18 +229,6 @@ LESS: Final = (
     ("namespace_rate_limit", "rate_limit"),
 )
 
-#: Settings that would be without effect unless one of others is set too.
-NEEDS: Final = (
-    ("grpc_certificate_file", ("grpc_key_file",)),
-    ("grpc_key_file", ("grpc_certificate_file",)),
-    ("grpc_client_ca_file", ("grpc_certificate_file",)),
-    ("grpc_allowed_clients", ("grpc_client_ca_file",)),
-    ("grpc_token_header", ("grpc_token", "grpc_token_file")),
-)
-
-#: Pairs of which only one may be set.
-EITHER: Final = (("grpc_token", "grpc_token_file"),)
-
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings of this process. Raises SettingsError with one line that says what to change."""
@@ -229,7 +236,6 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     raw = _from_file(environ.get(FILE_VARIABLE)) | _from_environment(environ)
     chosen: dict[str, Any] = {name: _convert(shown, name, value) for name, (shown, value) in raw.items()}
     settings = Settings(**chosen)
-    _refuse_contradictions(raw)
     for short, long in LESS:
         if getattr(settings, short) >= getattr(settings, long):
             shown, value = raw.get(short, raw.get(long, (short, "")))
@@ -237,24 +243,16 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             bound = f"shorter than {long} ({limit:g}s)" if isinstance(limit, Seconds) else f"less than {long} ({limit})"
             msg = f"{shown} = {value!r}: {short} must be {bound}"
             raise SettingsError(msg)
+    for name, holds, needs in NEEDS:
+        if name in raw and getattr(settings, name) and not holds(settings):
+            shown, value = raw[name]
+            msg = f"{shown} = {_shown(name, value)!r}: {needs}"
+            raise SettingsError(msg)
     if settings.report_every < 1:
         shown, value = raw["report_every"]
         msg = f"{shown} = {value!r}: allowed is a duration from 1s up, for the Autoscaler adds up what one second brings"
         raise SettingsError(msg)
     return settings
-
-
-def _refuse_contradictions(raw: Mapping[str, tuple[str, Any]]) -> None:
-    for name, others in NEEDS:
-        if name in raw and not any(other in raw for other in others):
-            shown, value = raw[name]
-            msg = f"{shown} = {_shown(name, value)!r}: allowed only together with {' or '.join(others)}"
-            raise SettingsError(msg)
-    for one, other in EITHER:
-        if one in raw and other in raw:
-            shown, value = raw[one]
-            msg = f"{shown} = {_shown(one, value)!r}: allowed is either {one} or {other}, not both"
-            raise SettingsError(msg)
 
 
 def _from_file(path: str | None) -> dict[str, tuple[str, Any]]:
@@ -299,8 +297,9 @@ def _convert(shown: str, name: str, value: object) -> object:
     kind = _field_types()[name]
     try:
         return kind.parse(value) if kind in Parsed else msgspec.convert(value, kind, strict=False)
-    except ValueError as error:
-        msg = f"{shown} = {_shown(name, value)!r}: allowed is {_allowed(kind)}"
+    except (ValueError, OSError) as error:
+        because = f" ({error.strerror})" if isinstance(error, OSError) else ""
+        msg = f"{shown} = {_shown(name, value)!r}: allowed is {_allowed(kind)}{because}"
         raise SettingsError(msg) from error
 
 
@@ -324,11 +323,9 @@ def _printable(name: str) -> str:
 
 
 def _shown(name: str, value: object) -> object:
-    """The value as an error may show it: nothing of what may be a secret."""
-    if isinstance(value, str) and name.endswith("_file") and (not value or (value.startswith("/") and value.isprintable())):
-        return value
-    if re.search("password|secret|token|credential|key", name):
+    """The value as an error may show it: nothing of what may be a secret. A path is none, where it is one."""
+    path = name.endswith("_file") and (not value or (str(value).startswith("/") and str(value).isprintable()))
+    told = f"{name} {value}" if isinstance(value, dict | list) else name
+    if re.search("pass|secret|token|credential|key|auth", told) and not path:
         return "***"
-    if "redis" in name or "url" in name:
-        return re.sub(r"(?s).*@", "***@", re.sub(r"(?s)\?.*", "?***", str(value)))
-    return value
+    return masked(str(value)) if re.search("redis|url|endpoint", name) or "@" in str(value) else value

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from wakequeue.broker import QUEUE
-from wakequeue.embedded import redis_url
 from wakequeue.ledger import Census, WorkerLedger
+from wakequeue.reach import Reach
 from wakequeue.settings import load
 
 #: The states of a wake-up as a person reads them, each with the figures of its Revisions (where they are kept) and calls.
@@ -28,7 +28,7 @@ ROWS: Final = (
 def status(as_json: bool) -> None:  # noqa: FBT001  click passes flags as booleans
     """Show what the ledger holds, by state."""
     settings = load()
-    census = WorkerLedger.connect(redis_url(settings), settings).census(QUEUE)
+    census = WorkerLedger.connect(Reach(settings), settings).census(QUEUE)
     console = Console()
     if as_json:
         click.echo(json.dumps(census.as_dict()))

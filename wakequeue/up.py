@@ -24,11 +24,12 @@ from rich.text import Text
 from wakequeue.admin import AdminServer
 from wakequeue.broker import QUEUE
 from wakequeue.child import Child
-from wakequeue.embedded import redis_url, server_command
+from wakequeue.embedded import server_command
 from wakequeue.errors import CannotStart, LedgerUnavailable
 from wakequeue.ledger import WorkerLedger
 from wakequeue.merged import MergedMetrics, fetch
-from wakequeue.setting_types import Address
+from wakequeue.reach import Reach
+from wakequeue.setting_types import Address, masked
 from wakequeue.settings import Settings, load
 from wakequeue.status import table
 from wakequeue.stopping import told_to_stop
@@ -53,10 +54,9 @@ class Up:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._console = Console(highlight=False)
-        self._url = redis_url(settings)
         self._admin_ports = {"hook": _free_port(), "worker": _free_port()}
         self._endpoint = settings.autoscaler_endpoint or f"ws://127.0.0.1:{_free_port()}"
-        self._ledger = WorkerLedger.connect(self._url, settings, timeout=0.5)
+        self._ledger = WorkerLedger.connect(Reach(settings), settings, timeout=0.5)
 
     async def run(self) -> None:
         """Start everything, wait for Ctrl-C or SIGTERM, stop everything in the reverse order."""
@@ -105,9 +105,8 @@ class Up:
         settings = self._settings
         if not settings.redis_url:
             yield [self._child("redis", server_command(settings.data_dir), ready=self._ledger.ping)]
-        elif not self._ledger.ping():
-            msg = "the Redis of WAKEQUEUE_REDIS_URL does not answer"
-            raise CannotStart(msg)
+        else:
+            self._ask_redis()
         if not settings.autoscaler_endpoint:
             address = Address(self._endpoint.removeprefix("ws://"))
             yield [self._child("autoscaler", _wakequeue("autoscaler", "--address", address), ready=_listens(address))]
@@ -117,12 +116,18 @@ class Up:
         ]
         yield [self._child("flower", _wakequeue("flower"), ready=_listens(settings.flower_address))]
 
+    def _ask_redis(self) -> None:
+        try:
+            self._ledger.census(QUEUE)
+        except LedgerUnavailable as error:
+            msg = f"the Redis of WAKEQUEUE_REDIS_URL does not answer: {error}"
+            raise CannotStart(msg) from error
+
     def _says(self, role: str, path: str, words: str) -> Callable[[], bool]:
         return lambda: words in fetch(self._admin_ports[role], path)[1]
 
     def _child(self, name: str, command: list[str], *, ready: Callable[[], bool]) -> Child:
         env = {
-            "WAKEQUEUE_REDIS_URL": self._url,
             "WAKEQUEUE_AUTOSCALER_ENDPOINT": self._endpoint,
             "WAKEQUEUE_ADMIN_ADDRESS": f"127.0.0.1:{self._admin_ports.get(name, 0)}",
             "PYTHONUNBUFFERED": "1",
@@ -150,7 +155,7 @@ class Up:
             f"gRPC     {settings.grpc_address}",
             f"metrics  http://{settings.admin_address}/metrics",
             f"Flower   http://{settings.flower_address}",
-            f"reports go to {self._endpoint}" + ("" if settings.autoscaler_endpoint else ", a stand-in that prints them"),
+            f"reports go to {masked(self._endpoint)}" + ("" if settings.autoscaler_endpoint else ", a stand-in that prints them"),
             "ready: try `wakequeue call default/hello`; Ctrl-C stops",
         ):
             self.say("up", line)

@@ -5,8 +5,10 @@
     tasks        the one task: unpack, deliver, return
     deliver      take, decide, encode, send, settle; or release; or bury
     autoscaler   the one WebSocket: all that waits in one frame, a ping after it, the pong confirms
+    opening      what that is opened with: address, certificates, credentials
     sweep        rings what is due and was not rung, and ends the leases of workers that died
     watchdog     knows when a worker takes nothing while wake-ups are due
+    broker_page  Flower's page of the queues
 
 A task finds what there is to do in the ledger, never in its message.
 """

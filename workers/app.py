@@ -17,12 +17,13 @@ from celery import Celery, signals
 from wakequeue import broker
 from wakequeue.admin import AdminServer
 from wakequeue.codecs import codec_for
-from wakequeue.embedded import redis_url
 from wakequeue.errors import SettingsError
 from wakequeue.ledger import WorkerLedger
+from wakequeue.reach import Reach
+from wakequeue.setting_types import masked
 from wakequeue.settings import Settings, load
 from wakequeue.telemetry import WORKER, Event, configure_logging, info
-from workers import tasks
+from workers import broker_page, tasks
 from workers.autoscaler import AutoscalerConnection
 from workers.deliver import Deliverer
 from workers.sweep import Sweep
@@ -35,7 +36,7 @@ class Worker:
     def __init__(self, app: Celery, settings: Settings) -> None:
         codec = codec_for(settings.knative_release)
         name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
-        self.ledger = WorkerLedger.connect(redis_url(settings), settings, holder=name)
+        self.ledger = WorkerLedger.connect(reach, settings, holder=name)
         self.autoscaler = AutoscalerConnection(settings.autoscaler_endpoint, settings, joins=codec.joins)
         self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings)
         self.watchdog = Watchdog(settings.stuck_after)
@@ -68,7 +69,9 @@ try:
     settings = load()
 except SettingsError as error:
     _refuse(error)
-app = broker.make_app(redis_url(settings))
+reach = Reach(settings)
+app = broker.make_app(reach)
+broker_page.install(reach)
 _worker: Worker | None = None
 
 
@@ -98,7 +101,7 @@ def _begin(**_signal: object) -> None:
 def _say_ready(**_signal: object) -> None:
     assert _worker is not None
     _worker.consumes = True
-    info(Event.STARTED, role="worker", autoscaler=settings.autoscaler_endpoint, admin_port=_worker.admin.port)
+    info(Event.STARTED, role="worker", autoscaler=masked(settings.autoscaler_endpoint), admin_port=_worker.admin.port)
 
 
 @signals.worker_shutting_down.connect

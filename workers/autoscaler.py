@@ -9,6 +9,7 @@ up to `reconnect_at_most`.
 import asyncio
 import contextlib
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,8 +23,10 @@ from websockets.frames import Close, CloseCode
 
 from wakequeue.codecs import Frame
 from wakequeue.errors import AutoscalerUnavailable
+from wakequeue.setting_types import masked
 from wakequeue.settings import Settings
 from wakequeue.telemetry import CONFIRM, CONNECTED, FRAMES, PONGS, RECONNECTS, SEND, Bounded, Event, info
+from workers.opening import opening
 
 #: Knative's own client: 3 s for the handshake (knative.dev/pkg websocket/connection.go).
 HANDSHAKE_SECONDS: Final = 3.0
@@ -142,7 +145,7 @@ class AutoscalerConnection:
             except (OSError, TimeoutError, WebSocketException) as error:
                 cause = _cause(error)
                 RECONNECTS.labels(cause).inc()
-                self._disconnected.warning(endpoint=self._endpoint, cause=cause, error=error or type(error).__name__)
+                self._disconnected.warning(endpoint=masked(self._endpoint), cause=cause, error=error or type(error).__name__)
             lasted = time.monotonic() - began
             longer = min(max(back_off * 2, self._settings.reconnect_after), self._settings.reconnect_at_most)
             back_off = 0.0 if lasted > self._settings.reconnect_at_most else longer
@@ -150,7 +153,7 @@ class AutoscalerConnection:
 
     async def _connect_and_pump(self) -> None:
         async with connect(
-            self._endpoint,
+            **opening(self._endpoint, self._settings),
             compression=None,
             proxy=None,
             open_timeout=HANDSHAKE_SECONDS,
@@ -210,7 +213,7 @@ class AutoscalerConnection:
         CONNECTED.set(now)
         if now:
             self.connections += 1
-            info(Event.CONNECTED, endpoint=self._endpoint)
+            info(Event.CONNECTED, endpoint=masked(self._endpoint))
 
 
 def _cause(error: Exception) -> str:
@@ -220,7 +223,7 @@ def _cause(error: Exception) -> str:
             return "restart_1012"
         case ConnectionClosed():
             return "closed"
-        case InvalidHandshake():
+        case InvalidHandshake() | ssl.SSLError():
             return "handshake"
         case TimeoutError():
             return "timeout"

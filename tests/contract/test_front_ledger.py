@@ -82,7 +82,7 @@ class Real:
 
     def __init__(self, server: RedisServer, timeout: float = 2.0) -> None:
         self._runner = asyncio.Runner()
-        self._front = FrontLedger.connect(server.url, Settings(), QUEUE, timeout=timeout)
+        self._front = FrontLedger.connect(server.reach, Settings(), QUEUE, timeout=timeout)
         self._worker = WorkerLedger(server.client, Settings())
         server.client.config_set("appendfsync", "always")  # what is killed has forgotten nothing
         self.go_away, self.come_back = server.kill, server.start

@@ -58,7 +58,7 @@ def record_long_ago(site: Site, called: dict[str, int]) -> None:
     """A front's commits, held back while Redis was away for long."""
 
     async def record() -> None:
-        front = FrontLedger.connect(site.redis.url, Settings(), QUEUE)
+        front = FrontLedger.connect(site.redis.reach, Settings(), QUEUE)
         keys = list(called)
         for number, start in enumerate(range(0, len(keys), 1_000)):
             entries = [Entry(Revision.parse(key), 1, False, LONG_AGO, LONG_AGO) for key in keys[start : start + 1_000]]  # noqa: FBT003  none is awake

@@ -63,7 +63,14 @@ def test_a_front_that_is_not_there() -> None:
 @pytest.mark.parametrize("command", [[WAKEQUEUE, "up"], [WAKEQUEUE, "hook"], [WAKEQUEUE, "worker"], [*CELERY, "report"]])
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("WAKEQUEUE_IDLE_AFTER", "5"), ("WAKEQUEUE_GRPC_ADRESS", "127.0.0.1:1"), ("WAKEQUEUE_KNATIVE_RELEASE", "2.0")],
+    [
+        ("WAKEQUEUE_IDLE_AFTER", "5"),
+        ("WAKEQUEUE_GRPC_ADRESS", "127.0.0.1:1"),
+        ("WAKEQUEUE_KNATIVE_RELEASE", "2.0"),
+        ("WAKEQUEUE_REDIS_URL", "sentinel://one,two"),
+        ("WAKEQUEUE_REDIS_CA_FILE", "/nowhere/ca.pem"),
+        ("WAKEQUEUE_AUTOSCALER_TOKEN_FILE", "/nowhere/token"),
+    ],
 )
 def test_a_wrong_setting_is_one_line(command: list[str], name: str, value: str) -> None:
     """A wrong or unknown setting ends every command with exit code 2 and one line: its name, its value, what is allowed."""

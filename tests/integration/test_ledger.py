@@ -419,7 +419,7 @@ def test_the_sweep_rings_for_a_front_that_did_not(shared_redis: RedisServer, led
     """A doorbell that the front never published is rung after its ring_again."""
 
     async def record() -> list[Recorded]:
-        front = FrontLedger.connect(shared_redis.url, Settings(ring_again=Seconds(0.1)), QUEUE)
+        front = FrontLedger.connect(shared_redis.reach, Settings(ring_again=Seconds(0.1)), QUEUE)
         try:
             return await front.record(Commit("x", 1), [entry(A)])
         finally:
@@ -593,7 +593,7 @@ def test_an_absent_redis_is_unavailable(own_ledger: Ledger, redis_server: RedisS
 
 def test_a_stalled_redis_is_given_up(redis_server: RedisServer) -> None:
     """A worker waits no longer than its timeout for a Redis that keeps the connection and answers nothing."""
-    worker = WorkerLedger.connect(redis_server.url, Settings(), timeout=0.1)
+    worker = WorkerLedger.connect(redis_server.reach, Settings(), timeout=0.1)
     assert worker.take([A]).leases == []
     redis_server.pause()
     try:

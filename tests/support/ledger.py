@@ -33,7 +33,7 @@ class Ledger:
         self.worker = self.using()
         self.letters = DeadLetters(server.client)
         self._runner = asyncio.Runner()
-        self._front = FrontLedger.connect(server.url, Settings(ring_again=Seconds(HOUR), idle_after=Seconds(HOUR)), QUEUE)
+        self._front = FrontLedger.connect(server.reach, Settings(ring_again=Seconds(HOUR), idle_after=Seconds(HOUR)), QUEUE)
         self._commits = 0
 
     def using(self, *, holder: str = "worker", **numbers: float) -> WorkerLedger:

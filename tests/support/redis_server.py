@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -14,16 +15,25 @@ from redis.exceptions import RedisError
 from support.processes import Process
 from support.waiting import wait_until
 from wakequeue.embedded import server_command, socket_path
+from wakequeue.reach import Reach
+from wakequeue.redis_url import RedisUrl
+from wakequeue.settings import Settings
 
 
 class RedisServer:
-    """Started with the object; its data survive `kill` and `start`, and go with `close`."""
+    """Started with the object; its data survive `kill` and `start`, and go with `close`.
 
-    def __init__(self, *options: str) -> None:
+    `url` has the credentials that its clients must have: of the user whom the options make, or the password of all.
+    """
+
+    def __init__(self, *options: str, user: tuple[str, str] = ("", ""), password: str = "") -> None:
         self.data_dir = Path(tempfile.mkdtemp(prefix="wakequeue-"))
-        self.url = f"unix://{socket_path(str(self.data_dir))}"
+        self.socket = socket_path(str(self.data_dir))
+        credentials = ":".join(quote(part, safe="") for part in (user if user[0] else ("", password)))
+        self.url = f"unix://{credentials}@{self.socket}" if credentials != ":" else f"unix://{self.socket}"
+        self.reach = Reach(Settings(redis_url=RedisUrl(self.url)))
         self.client = Redis.from_url(self.url)
-        self._options = options
+        self._options = (*options, "--requirepass", password) if password else options
         self.start()
 
     def start(self) -> None:

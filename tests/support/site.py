@@ -34,7 +34,7 @@ class Site:
         """A site whose processes get this environment."""
         redis, stats = stack.enter_context(RedisServer(*redis_options)), stack.enter_context(StatServer())
         installation = stack.enter_context(Installation(redis.url, stats.url, dict(env)))
-        ledger = WorkerLedger.connect(redis.url, Settings())
+        ledger = WorkerLedger.connect(redis.reach, Settings())
         stack.callback(ledger.client.close)
         return cls(redis, stats, installation, ledger)
 

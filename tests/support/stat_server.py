@@ -1,16 +1,19 @@
 """A real WebSocket server in the Autoscaler's place, which remembers what it was told and can be hurt."""
 
 import asyncio
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from support.frames import Stat, read_protobuf
 from support.processes import free_port
@@ -26,11 +29,22 @@ class Received:
 
 
 class StatServer:
-    """Listens on a port that stays the same over `stop` and `start`."""
+    """Listens on a port that stays the same over `stop` and `start`.
 
-    def __init__(self, read: Callable[[bytes | str], list[Stat]] = read_protobuf) -> None:
+    With a TLS context it is at `wss://`. A client without the `authorization` header, if there is one to have, is refused.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[bytes | str], list[Stat]] = read_protobuf,
+        *,
+        tls: ssl.SSLContext | None = None,
+        authorization: str = "",
+        host: str = "127.0.0.1",
+    ) -> None:
         self.port = free_port()
-        self.url = f"ws://127.0.0.1:{self.port}"
+        self.url = f"{'wss' if tls else 'ws'}://{host}:{self.port}"
+        self.tls, self.authorization, self._host = tls, authorization, host
         self.received: list[Received] = []
         self.frames: list[bytes | str] = []
         self.connections = 0
@@ -84,7 +98,21 @@ class StatServer:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
     async def _serve(self) -> Server:
-        return await serve(self._connected, "127.0.0.1", self.port, compression=None, max_size=None, close_timeout=0.2)
+        return await serve(
+            self._connected,
+            self._host,
+            self.port,
+            compression=None,
+            max_size=None,
+            close_timeout=0.2,
+            ssl=self.tls,
+            process_request=self._admit,
+        )
+
+    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        if self.authorization in {"", request.headers.get("Authorization")}:
+            return None
+        return connection.respond(HTTPStatus.UNAUTHORIZED, "")
 
     @staticmethod
     async def _close(server: Server, code: int) -> None:

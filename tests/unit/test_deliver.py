@@ -58,7 +58,7 @@ class Scene:
         self.client: Redis = server.client
         self.ledger = WorkerLedger(server.client, Settings())
         self.autoscaler = FakeAutoscaler()
-        self._url = server.url
+        self._reach = server.reach
         self._commits = 0
 
     def record(self, *entries: Entry) -> None:
@@ -66,7 +66,7 @@ class Scene:
         self._commits += 1
 
         async def record() -> None:
-            front = FrontLedger.connect(self._url, Settings(), QUEUE)
+            front = FrontLedger.connect(self._reach, Settings(), QUEUE)
             try:
                 await front.record(Commit("front", self._commits), entries)
             finally:

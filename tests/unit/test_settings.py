@@ -2,18 +2,23 @@
 
 import json
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.pretty import pretty_repr
+from support.certificates import Authority
 
 from wakequeue.episode import Rhythm
 from wakequeue.errors import SettingsError
+from wakequeue.redis_url import Place, RedisUrl
 from wakequeue.release import Release
+from wakequeue.setting_files import CertificatesFile, KeyFile, SecretFile
 from wakequeue.setting_types import (
     Address,
     ClientGlobs,
@@ -21,12 +26,33 @@ from wakequeue.setting_types import (
     File,
     Header,
     NamespaceGlobs,
-    RedisUrl,
     Seconds,
     Secret,
     ServicePatterns,
 )
 from wakequeue.settings import Settings, load
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="wakequeue-")
+FOLDER: Final = Path(_FOLDER.name)
+
+
+def file(name: str, content: str) -> str:
+    """Write a file; return its path."""
+    (FOLDER / name).write_text(content, encoding="utf-8")
+    return str(FOLDER / name)
+
+
+AUTHORITY: Final = Authority(FOLDER)
+PAIR, STRANGE = AUTHORITY.issue("pair"), AUTHORITY.issue("strange")
+PEM_ONE, KEY_ONE = str(PAIR.certificate), str(PAIR.key)
+PEM_TWO, KEY_TWO = file("again.pem", PAIR.certificate.read_text()), file("again.key", PAIR.key.read_text())
+SECRET_ONE, SECRET_TWO = file("secret-one", "hunter2\n"), file("secret-two", "another")
+
+
+def same(text: str) -> tuple[str, str]:
+    """Return a value that is its own text."""
+    return text, text
+
 
 #: Two other values of each setting, with their texts. None contradicts a default, given what it needs.
 GOOD: Final[dict[str, tuple[tuple[str, object], tuple[str, object]]]] = {
@@ -45,8 +71,17 @@ GOOD: Final[dict[str, tuple[tuple[str, object], tuple[str, object]]]] = {
     "admin_address": (("localhost:7002", "localhost:7002"), ("127.0.0.1:0", "127.0.0.1:0")),
     "flower_address": (("127.0.0.1:7003", "127.0.0.1:7003"), ("[::1]:65535", "[::1]:65535")),
     "redis_url": (("redis://one:6379/0", "redis://one:6379/0"), ("rediss://u:p@two", "rediss://u:p@two")),
+    "redis_ca_file": (same(PEM_ONE), same(PEM_TWO)),
+    "redis_certificate_file": (same(PEM_ONE), same(PEM_TWO)),
+    "redis_key_file": (same(KEY_ONE), same(KEY_TWO)),
+    "redis_password_file": (same(SECRET_ONE), same(SECRET_TWO)),
+    "redis_sentinel_password_file": (same(SECRET_ONE), same(SECRET_TWO)),
     "data_dir": (("/tmp/one", "/tmp/one"), ("two", "two")),
     "autoscaler_endpoint": (("ws://one:8080", "ws://one:8080"), ("two:8080", "ws://two:8080")),
+    "autoscaler_ca_file": (same(PEM_ONE), same(PEM_TWO)),
+    "autoscaler_certificate_file": (same(PEM_ONE), same(PEM_TWO)),
+    "autoscaler_key_file": (same(KEY_ONE), same(KEY_TWO)),
+    "autoscaler_token_file": (same(SECRET_ONE), same(SECRET_TWO)),
     "knative_release": (("0.9", Release(9, "gob")), ("0.16/gob", Release(16, "gob"))),
     "pod_name": (("activator-1", "activator-1"), ("p" * 253, "p" * 253)),
     "service_patterns": (("(?P<name>.+)", (re.compile("(?P<name>.+)"),)), ("x(?P<name>.+)", (re.compile("x(?P<name>.+)"),))),
@@ -82,16 +117,39 @@ GOOD: Final[dict[str, tuple[tuple[str, object], tuple[str, object]]]] = {
     "ring_below": (("1", 1), ("5000", 5000)),
     "sweep_every": (("50ms", 0.05), ("1s", 1.0)),
 }
-#: What else has to be set with a setting.
-TLS: Final = {"WAKEQUEUE_GRPC_CERTIFICATE_FILE": "/tls/crt", "WAKEQUEUE_GRPC_KEY_FILE": "/tls/key"}
-NEEDED: Final[dict[str, dict[str, str]]] = {
-    "grpc_certificate_file": {"WAKEQUEUE_GRPC_KEY_FILE": "/tls/key"},
-    "grpc_key_file": {"WAKEQUEUE_GRPC_CERTIFICATE_FILE": "/tls/crt"},
+TLS: Final = {"grpc_certificate_file": "/tls/crt", "grpc_key_file": "/tls/key"}
+#: What those that mean nothing by themselves are set with.
+BESIDE: Final[dict[str, dict[str, str]]] = {
+    "grpc_certificate_file": {"grpc_key_file": "/tls/key"},
+    "grpc_key_file": {"grpc_certificate_file": "/tls/crt"},
     "grpc_client_ca_file": TLS,
-    "grpc_allowed_clients": TLS | {"WAKEQUEUE_GRPC_CLIENT_CA_FILE": "/tls/ca"},
-    "grpc_token_header": {"WAKEQUEUE_GRPC_TOKEN": "hunter2"},
+    "grpc_allowed_clients": TLS | {"grpc_client_ca_file": "/tls/ca"},
+    "grpc_token_header": {"grpc_token": "hunter2"},
+    "redis_ca_file": {"redis_url": "rediss://h"},
+    "redis_certificate_file": {"redis_url": "sentinels://h/main", "redis_key_file": KEY_ONE},
+    "redis_key_file": {"redis_url": "rediss://h", "redis_certificate_file": PEM_ONE},
+    "redis_password_file": {"redis_url": "redis://ann@h"},
+    "redis_sentinel_password_file": {"redis_url": "sentinel://ann:p@h/main"},
+    "autoscaler_ca_file": {"autoscaler_endpoint": "wss://a"},
+    "autoscaler_certificate_file": {"autoscaler_endpoint": "wss://a", "autoscaler_key_file": KEY_ONE},
+    "autoscaler_key_file": {"autoscaler_endpoint": "wss://a", "autoscaler_certificate_file": PEM_ONE},
+    "autoscaler_token_file": {"autoscaler_endpoint": "ws://a"},
 }
-KINDS: Final = (Seconds, Address, RedisUrl, Endpoint, ServicePatterns, Release, NamespaceGlobs, ClientGlobs, File, Header)
+KINDS: Final = (
+    Seconds,
+    Address,
+    RedisUrl,
+    Endpoint,
+    ServicePatterns,
+    Release,
+    NamespaceGlobs,
+    ClientGlobs,
+    File,
+    Header,
+    CertificatesFile,
+    KeyFile,
+    SecretFile,
+)
 
 
 def variable(name: str) -> str:
@@ -99,9 +157,9 @@ def variable(name: str) -> str:
     return f"WAKEQUEUE_{name.upper()}"
 
 
-def needed(name: str) -> dict[str, str]:
-    """Return an environment in which a setting may stand."""
-    return NEEDED.get(name, {})
+def beside(name: str) -> dict[str, str]:
+    """Return the variables without which a setting means nothing."""
+    return {variable(other): value for other, value in BESIDE.get(name, {}).items()}
 
 
 def file_of(folder: Path, text: str) -> dict[str, str]:
@@ -143,7 +201,7 @@ def test_every_setting_is_tried_here() -> None:
 def test_the_environment_wins_over_the_file_and_the_file_over_the_default(name: str, tmp_path: Path) -> None:
     """Each setting can be set in both places, and the environment's value is taken."""
     (in_file, from_file), (in_environment, from_environment) = GOOD[name]
-    environ = needed(name) | file_of(tmp_path, f"{name} = {json.dumps(in_file)}")
+    environ = file_of(tmp_path, f"{name} = {json.dumps(in_file)}") | beside(name)
     assert getattr(load(environ), name) == from_file != getattr(load({}), name)
     assert getattr(load(environ | {variable(name): str(in_environment)}), name) == from_environment != from_file
 
@@ -153,8 +211,8 @@ def test_an_empty_variable_is_an_unset_one(name: str, tmp_path: Path) -> None:
     """Charts set a variable to nothing: then the file's value holds, or the default."""
     (text, value), _ = GOOD[name]
     assert getattr(load({variable(name): ""}), name) == getattr(load({}), name)
-    environ = needed(name) | file_of(tmp_path, f"{name} = {json.dumps(text)}")
-    assert getattr(load(environ | {variable(name): ""}), name) == value
+    in_file = file_of(tmp_path, f"{name} = {json.dumps(text)}") | beside(name)
+    assert getattr(load({variable(name): "", **in_file}), name) == value
 
 
 def test_a_file_may_write_numbers_and_lists(tmp_path: Path) -> None:
@@ -187,7 +245,7 @@ def test_no_file_is_read_unless_it_is_named(tmp_path: Path, monkeypatch: pytest.
 def test_the_original_names_go_on_working(original: str, name: str, text: str, value: str, tmp_path: Path) -> None:
     """The names of the adapter of 2019 are read, over the file's; wakequeue's own wins, unless it is empty."""
     (in_file, _), (own, from_own) = GOOD[name]
-    environ = {**needed(name), original: text, **file_of(tmp_path, f"{name} = {json.dumps(in_file)}")}
+    environ = {**beside(name), original: text, **file_of(tmp_path, f"{name} = {json.dumps(in_file)}")}
     assert getattr(load(environ), name) == value
     assert getattr(load({**environ, variable(name): ""}), name) == value
     assert getattr(load({**environ, variable(name): own}), name) == from_own
@@ -355,7 +413,31 @@ BAD: Final[dict[str, list[str]]] = {
         "unix://",
         "unix:///",
         "unix://redis.sock",
+        "unix://run/redis.sock",
+        "redis://one,two",
+        "redis://h#0",
+        "redis://h?db=x",
+        "redis://h?db=65536",
+        "redis://h?socket_timeout=1",
+        "redis://h?ssl_cert_reqs=none",
+        "rediss://h?ssl_cert_reqs=perhaps",
+        "rediss://h?ssl_check_hostname=0",
+        "rediss://h?ssl_ca_certs=/ca.pem",
+        "sentinel://h",
+        "sentinel://h/",
+        "sentinel:///main",
+        "sentinel://one,/main",
+        "sentinel://one:http,two/main",
+        "sentinel://one/main/x",
+        "sentinel://one/main/0/1",
+        "sentinels+tls://one/main",
     ],
+    "redis_ca_file": ["/nowhere/ca.pem", "/", KEY_ONE, SECRET_ONE],
+    "redis_certificate_file": [KEY_ONE],
+    "redis_key_file": [PEM_ONE],
+    "redis_password_file": ["/nowhere/password", file("empty", ""), file("newline", "\n"), file("lines", "one\ntwo\n")],
+    "autoscaler_ca_file": ["/nowhere/ca.pem"],
+    "autoscaler_token_file": [file("tab", "to\tken")],
     "autoscaler_endpoint": [
         "http://a:8080",
         "https://a",
@@ -405,8 +487,14 @@ BAD: Final[dict[str, list[str]]] = {
 ALLOWED: Final = {
     "idle_after": "a duration from 1ms to 8784h, such as 500ms, 2s or 5m",
     "grpc_address": "HOST:PORT, such as 127.0.0.1:6100 or [::]:6100",
-    "redis_url": "redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://... or unix:///PATH",
-    "autoscaler_endpoint": "ws://HOST[:PORT][/PATH] or wss://...",
+    "redis_url": "redis://[USER:PASSWORD@]HOST[:PORT][/DB], unix:///PATH or sentinel://[USER:PASSWORD@]HOST[:PORT][,",
+    "redis_ca_file": "a file of certificates in PEM",
+    "redis_certificate_file": "a file of certificates in PEM",
+    "redis_key_file": "a file of a private key in PEM",
+    "redis_password_file": "a file of one line",
+    "autoscaler_ca_file": "a file of certificates in PEM",
+    "autoscaler_token_file": "a file of one line",
+    "autoscaler_endpoint": "ws://[USER:PASSWORD@]HOST[:PORT][/PATH] or wss://...",
     "knative_release": "0.16/gob, 0.18/json",
     "service_patterns": "a group (?P<name>...)",
     "linger_above": "a whole number from 1 up",
@@ -424,11 +512,65 @@ ALLOWED: Final = {
 def test_a_bad_value_is_refused(name: str, text: str, tmp_path: Path) -> None:
     """The one line has the name, the value, and what is allowed, wherever the value came from."""
     line = refusal({variable(name): text})
-    assert line.startswith(f"{variable(name)} = {text!r}: ")
+    shown = re.sub("[?#].*", "?***", text) if name == "redis_url" else text
+    assert line.startswith(f"{variable(name)} = {shown!r}: ")
     assert ALLOWED[name] in line
     line = refusal(file_of(tmp_path, f"{name} = {json.dumps(text)}"))
-    assert line.startswith(f"{name} (in {tmp_path}/settings.toml) = {text!r}: ")
+    assert line.startswith(f"{name} (in {tmp_path}/settings.toml) = {shown!r}: ")
     assert ALLOWED[name] in line
+
+
+@pytest.mark.parametrize(
+    ("name", "others", "says"),
+    [
+        ("redis_ca_file", {}, "redis_url must be rediss://... or sentinels://..."),
+        ("redis_ca_file", {"redis_url": "redis://h"}, "redis_url must be rediss://... or sentinels://..."),
+        ("redis_ca_file", {"redis_url": "sentinel://h/main"}, "redis_url must be rediss://... or sentinels://..."),
+        ("redis_certificate_file", {"redis_url": "rediss://h"}, "redis_key_file must be set too"),
+        ("redis_key_file", {"redis_url": "rediss://h"}, "redis_certificate_file must be set too"),
+        ("redis_password_file", {}, "redis_url must be set, and have no password of its own"),
+        ("redis_password_file", {"redis_url": "redis://:hunter2@h"}, "redis_url must be set, and have no password of its own"),
+        (
+            "redis_password_file",
+            {"redis_url": "unix:///s?password=hunter2"},
+            "redis_url must be set, and have no password of its own",
+        ),
+        ("redis_sentinel_password_file", {"redis_url": "redis://h"}, "redis_url must be sentinel://... or sentinels://..."),
+        ("autoscaler_ca_file", {}, "autoscaler_endpoint must be wss://..."),
+        ("autoscaler_ca_file", {"autoscaler_endpoint": "ws://a"}, "autoscaler_endpoint must be wss://..."),
+        ("autoscaler_certificate_file", {"autoscaler_endpoint": "wss://a"}, "autoscaler_key_file must be set too"),
+        ("autoscaler_key_file", {"autoscaler_endpoint": "wss://a"}, "autoscaler_certificate_file must be set too"),
+        ("autoscaler_token_file", {}, "autoscaler_endpoint must be set, and have no user and password"),
+        (
+            "autoscaler_token_file",
+            {"autoscaler_endpoint": "wss://ann:hunter2@a"},
+            "autoscaler_endpoint must be set, and have no user and password",
+        ),
+    ],
+)
+def test_a_setting_that_would_be_ignored_is_refused(name: str, others: dict[str, str], says: str) -> None:
+    """What means nothing beside the other settings is refused with what it needs: no one believes in a TLS that isn't there."""
+    path = GOOD[name][0][0]
+    environ = {variable(other): value for other, value in others.items()}
+    assert refusal({variable(name): path, **environ}) == f"{variable(name)} = {path!r}: {says}"
+
+
+def test_a_key_of_another_certificate_is_refused() -> None:
+    """A certificate and a key that don't belong together are refused, as is a key that wants a passphrase."""
+    environ = {"WAKEQUEUE_REDIS_URL": "rediss://h", "WAKEQUEUE_REDIS_CERTIFICATE_FILE": PEM_ONE}
+    key = serialization.load_pem_private_key(PAIR.key.read_bytes(), None)
+    kind, form = serialization.PrivateFormat.PKCS8, serialization.Encoding.PEM
+    locked = key.private_bytes(form, kind, serialization.BestAvailableEncryption(b"hunter2"))
+    for path in (str(STRANGE.key), file("locked.key", locked.decode())):
+        assert "redis_certificate_file" in refusal({**environ, "WAKEQUEUE_REDIS_KEY_FILE": path})
+
+
+@pytest.mark.parametrize("name", ["redis_password_file", "redis_sentinel_password_file", "redis_key_file", "autoscaler_token_file"])
+def test_a_secret_in_the_place_of_its_file_is_not_shown(name: str) -> None:
+    """Whoever takes the setting for the secret's own is told that it is a file, and the secret stays one."""
+    line = refusal({variable(name): "hunter2"})
+    assert line.startswith(f"{variable(name)} = '***': allowed is a file")
+    assert line.endswith("(No such file or directory)")
 
 
 @pytest.mark.parametrize(
@@ -504,6 +646,7 @@ def test_a_contradiction_between_file_and_environment_is_refused(tmp_path: Path)
         "redis://:hunter2@localhost:http",
         "redis://ann:hunter2@localhost/x",
         "redis://ann:hunter2@localhost:65536",
+        "redis://ann:hunter2@localhost/x?password=hunter2",
         "rediss://:hunter2@",
         "http://:hunter2@localhost",
     ],
@@ -575,17 +718,17 @@ def test_a_header_is_one_that_grpc_carries_as_text(text: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("environ", "says"),
     [
-        ({"GRPC_CERTIFICATE_FILE": "/c"}, "GRPC_CERTIFICATE_FILE = '/c': allowed only together with grpc_key_file"),
-        ({"GRPC_KEY_FILE": "/k"}, "GRPC_KEY_FILE = '/k': allowed only together with grpc_certificate_file"),
-        ({"GRPC_CLIENT_CA_FILE": "/a"}, "GRPC_CLIENT_CA_FILE = '/a': allowed only together with grpc_certificate_file"),
+        ({"GRPC_CERTIFICATE_FILE": "/c"}, "GRPC_CERTIFICATE_FILE = '/c': grpc_key_file must be set too"),
+        ({"GRPC_KEY_FILE": "/k"}, "GRPC_KEY_FILE = '/k': grpc_certificate_file must be set too"),
+        ({"GRPC_CLIENT_CA_FILE": "/a"}, "GRPC_CLIENT_CA_FILE = '/a': grpc_certificate_file must be set too"),
         (
             {"GRPC_CERTIFICATE_FILE": "/c", "GRPC_KEY_FILE": "/k", "GRPC_ALLOWED_CLIENTS": "spiffe://x"},
-            "GRPC_ALLOWED_CLIENTS = 'spiffe://x': allowed only together with grpc_client_ca_file",
+            "GRPC_ALLOWED_CLIENTS = 'spiffe://x': grpc_client_ca_file must be set too",
         ),
-        ({"GRPC_TOKEN_HEADER": "x"}, "GRPC_TOKEN_HEADER = '***': allowed only together with grpc_token or grpc_token_file"),
+        ({"GRPC_TOKEN_HEADER": "x"}, "GRPC_TOKEN_HEADER = '***': grpc_token or grpc_token_file must be set too"),
         (
             {"GRPC_TOKEN": TOKEN, "GRPC_TOKEN_FILE": "/t"},
-            "GRPC_TOKEN = '***': allowed is either grpc_token or grpc_token_file, not both",
+            "GRPC_TOKEN = '***': grpc_token_file must not be set too",
         ),
     ],
 )
@@ -604,7 +747,8 @@ def test_a_door_may_be_set_in_two_places(tmp_path: Path) -> None:
 def test_settings_never_show_a_secret() -> None:
     """However settings are printed, tokens and passwords are not; where files are is."""
     settings = load(
-        TLS | {"WAKEQUEUE_GRPC_TOKEN": TOKEN, "WAKEQUEUE_REDIS_URL": f"redis://:{TOKEN}@host", "WAKEQUEUE_IDLE_AFTER": "4s"}
+        {variable(name): path for name, path in TLS.items()}
+        | {"WAKEQUEUE_GRPC_TOKEN": TOKEN, "WAKEQUEUE_REDIS_URL": f"redis://:{TOKEN}@host", "WAKEQUEUE_IDLE_AFTER": "4s"}
     )
     shown = [repr(settings), str(settings), f"{settings}", f"{settings!r:>9}", pretty_repr(settings), repr([settings])]
     shown += [f"{settings.grpc_token}", f"{settings.grpc_token!r:>5}", repr([settings.grpc_token])]
@@ -614,6 +758,51 @@ def test_settings_never_show_a_secret() -> None:
     assert "idle_after=4.0" in shown[0]
     assert "grpc_key_file='/tls/key'" in shown[0]
     assert settings.grpc_token.reveal() == TOKEN
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h?password=hunter2&x=1",
+        "redis://h?password=x@hunter2&x=1",
+        "redis://:hun?ter2@h:http",
+        "redis://:hun#ter2@h",
+        "sentinel://ann:hunter2@one,two",
+        "ann:hunter2@h",
+    ],
+)
+def test_no_part_of_a_secret_is_shown(url: str) -> None:
+    """Wherever it is in a URL that can't be read, and whatever it is made of."""
+    for line in (refusal({"REDIS_URL": url}), refusal({"WAKEQUEUE_REDIS_ADDRESS": url})):
+        assert not re.search("hun|ter2|ann", line.partition("allowed")[0])
+
+
+@pytest.mark.parametrize("endpoint", ["ws://ann@a", "ws://ann:@a", "ws://:hunter2@a", "http://ann:hunter2@a", "ann:hunter2@a:0"])
+def test_an_error_never_shows_an_autoscalers_password(endpoint: str) -> None:
+    """An endpoint with half a credential is refused, and none is shown; nor is it where the setting's name is misspelt."""
+    for name in ("AUTOSCALER_ENDPOINT", "WAKEQUEUE_AUTOSCALER_ENDPOINT", "WAKEQUEUE_AUTOSCALER"):
+        line = refusal({name: endpoint})
+        assert not re.search("ann|hunter2", line.partition("allowed")[0])
+        assert "***@a" in line
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[redis]\npassword = 'hunter2'", "redis_pass = 'hunter2'", "autoscaler_auth = 'hunter2'", "links = [{token = 'hunter2'}]"],
+)
+def test_a_secret_under_an_unknown_name_is_not_shown(text: str, tmp_path: Path) -> None:
+    """What looks like a secret is not shown by the refusal of a name that is no setting's, in a table or a list neither."""
+    assert " = '***': no such setting" in refusal(file_of(tmp_path, text))
+
+
+def test_settings_show_no_secret() -> None:
+    """Whatever prints the settings as a whole prints no password."""
+    environ = {"REDIS_URL": "rediss://ann:hunter2@h?db=1", "AUTOSCALER_ENDPOINT": "wss://ann:hunter2@a:1/x"}
+    shown = repr(load(environ))
+    assert "'rediss://***@h?***'" in shown
+    assert "'wss://***@a:1/x'" in shown
+    assert "hunter2" not in shown
+    assert "hunter2" not in repr(load(environ).redis_url.place)
 
 
 texts = (
@@ -628,7 +817,7 @@ def test_any_text_loads_or_is_refused_in_one_line(name: str, text: str) -> None:
     """Whatever a variable holds, the outcome is settings, or one line that begins with its name."""
     line = f"{variable(name)} = "
     try:
-        load((needed(name) if text else {}) | {variable(name): text})
+        load((beside(name) if text else {}) | {variable(name): text})
     except SettingsError as error:
         line = str(error)
     assert line.startswith(f"{variable(name)} = ")
@@ -640,7 +829,9 @@ def test_any_text_loads_or_is_refused_in_one_line(name: str, text: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("value", [None, 5, 5.0, True, {}, [5], b"5s"])
-def test_every_kind_refuses_what_is_no_text(kind: type[Seconds | Address | RedisUrl | Endpoint | Release], value: object) -> None:
+def test_every_kind_refuses_what_is_no_text(
+    kind: type[Seconds | Address | RedisUrl | Endpoint | Release | SecretFile], value: object
+) -> None:
     """A kind raises ValueError for another type, as it does for a bad text, and says what it allows."""
     with pytest.raises(ValueError, match=re.escape(str(value))):
         kind.parse(value)
@@ -694,11 +885,34 @@ def test_addresses(text: str, host: str, port: int) -> None:
         "redis://u:p%2Fq@h",
         "redis://[::1]:6379/0",
         "unix:///run/redis.sock",
+        "unix://u:p@/run/redis.sock?db=3",
+        "rediss://h?ssl_cert_reqs=none",
+        "sentinel://one,two:1/main",
+        "sentinels://u:p@[::1]:26379/main/3",
     ],
 )
 def test_redis_urls(text: str) -> None:
-    """What both Celery and redis-py can reach is kept as it is; nothing means the embedded one."""
+    """What can be reached is kept as it is; nothing means the embedded one."""
     assert RedisUrl.parse(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("redis://h", Place((("h", 6379),), "", "", 0, "", "", tls=False)),
+        ("redis://u:p%2Fq@h:1/15", Place((("h", 1),), "", "", 15, "u", "p/q", tls=False)),
+        ("redis://h/1?db=2&username=u&password=p%26q", Place((("h", 6379),), "", "", 2, "u", "p&q", tls=False)),
+        ("rediss://:p@[::1]", Place((("::1", 6379),), "", "", 0, "", "p", tls=True)),
+        ("rediss://h?ssl_cert_reqs=none", Place((("h", 6379),), "", "", 0, "", "", tls=True, certificate="none")),
+        ("rediss://h?ssl_check_hostname=false", Place((("h", 6379),), "", "", 0, "", "", tls=True, check_hostname=False)),
+        ("unix://u:p@/run/a%3Bb.sock?db=3", Place((), "/run/a;b.sock", "", 3, "u", "p", tls=False)),
+        ("sentinel://one,two:1/main", Place((("one", 26379), ("two", 1)), "", "main", 0, "", "", tls=False)),
+        ("sentinels://u:p@one/a%2Fb/3", Place((("one", 26379),), "", "a/b", 3, "u", "p", tls=True)),
+    ],
+)
+def test_the_place_that_a_url_names(text: str, place: Place) -> None:
+    """Each part of each form of a URL, with what holds where it is left out."""
+    assert RedisUrl.parse(text).place == place
 
 
 @pytest.mark.parametrize(
@@ -712,6 +926,7 @@ def test_redis_urls(text: str) -> None:
         ("10.0.0.1", "ws://10.0.0.1"),
         ("[::1]:8080", "ws://[::1]:8080"),
         ("WS://a", "ws://a"),
+        ("wss://u:p%40q@a", "wss://u:p%40q@a"),
     ],
 )
 def test_endpoints(text: str, endpoint: str) -> None:

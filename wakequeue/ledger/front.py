@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from typing import Self, cast
 
 from redis.asyncio import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from wakequeue.episode import Episode
 from wakequeue.errors import LedgerUnavailable
 from wakequeue.ledger.scripts import milliseconds, script, seconds
+from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 
@@ -62,12 +61,9 @@ class FrontLedger:
         self._rules = (queue, settings.ring_below, *times)
 
     @classmethod
-    def connect(cls, url: str, settings: Settings, queue: str, *, timeout: float = 2.0) -> Self:
+    def connect(cls, reach: Reach, settings: Settings, queue: str, *, timeout: float = 2.0) -> Self:
         """A ledger that gives up on an unanswered command after `timeout` seconds, and retries nothing by itself."""
-        client = Redis.from_url(
-            url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0), health_check_interval=5
-        )
-        return cls(client, settings, queue)
+        return cls(reach.asyncio_client(timeout, retries=0), settings, queue)
 
     async def record(self, commit: Commit, entries: Sequence[Entry]) -> list[Recorded]:
         """Record the entries of a commit, in their order. The same commit again changes nothing.

@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from wakequeue.episode import Episode, Phase
 from wakequeue.ledger.scripts import PENDING, Verb, asked, milliseconds, script, seconds
+from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 
@@ -123,12 +122,9 @@ class WorkerLedger:
         self._rings = (settings.ring_below, milliseconds(settings.ring_again))
 
     @classmethod
-    def connect(cls, url: str, settings: Settings, *, holder: str = "", timeout: float = 2.0) -> Self:
+    def connect(cls, reach: Reach, settings: Settings, *, holder: str = "", timeout: float = 2.0) -> Self:
         """A ledger that gives up on an unanswered command after `timeout` seconds."""
-        client = Redis.from_url(
-            url, socket_timeout=timeout, socket_connect_timeout=timeout, health_check_interval=5, retry=Retry(NoBackoff(), 1)
-        )
-        return cls(client, settings, holder=holder)
+        return cls(reach.client(timeout, retries=1), settings, holder=holder)
 
     def take(self, revisions: Iterable[Revision], *, trial: bool = False) -> Taken:
         """Lease those of the Revisions that are due and that the rate limits let through; suspects in a `trial` alone."""

@@ -1,0 +1,70 @@
+"""Settings that mean something only beside another: each would else be ignored in silence."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from wakequeue.setting_files import belongs
+
+Settings = Any
+"""`wakequeue.settings.Settings`, whose module imports this one."""
+
+
+def _redis_tls(settings: Settings) -> bool:
+    return bool(settings.redis_url and settings.redis_url.place.tls)
+
+
+def _redis_open(settings: Settings) -> bool:
+    return bool(settings.redis_url and not settings.redis_url.place.password)
+
+
+def _sentinel(settings: Settings) -> bool:
+    return bool(settings.redis_url and settings.redis_url.place.primary)
+
+
+def _autoscaler_tls(settings: Settings) -> bool:
+    return bool(settings.autoscaler_endpoint.startswith("wss://"))
+
+
+def _autoscaler_open(settings: Settings) -> bool:
+    return bool(settings.autoscaler_endpoint and "@" not in settings.autoscaler_endpoint)
+
+
+def _set(*names: str) -> Callable[[Settings], bool]:
+    def holds(settings: Settings) -> bool:
+        return any(getattr(settings, name) for name in names)
+
+    return holds
+
+
+def _pair(certificate: str, key: str) -> Callable[[Settings], bool]:
+    def holds(settings: Settings) -> bool:
+        return belongs(getattr(settings, certificate), getattr(settings, key))
+
+    return holds
+
+
+def _tls(link: str, over: Callable[[Settings], bool], needs: str) -> tuple[tuple[str, Callable[[Settings], bool], str], ...]:
+    ca, certificate, key = f"{link}_ca_file", f"{link}_certificate_file", f"{link}_key_file"
+    return (
+        (ca, over, needs),
+        (certificate, over, needs),
+        (certificate, _set(key), f"{key} must be set too"),
+        (key, _set(certificate), f"{certificate} must be set too"),
+        (key, _pair(certificate, key), f"it must be the key, not encrypted, of the first certificate in {certificate}"),
+    )
+
+
+#: A setting's name, what must hold where it is set, and how a refusal says so.
+NEEDS: Final = (
+    ("grpc_certificate_file", _set("grpc_key_file"), "grpc_key_file must be set too"),
+    ("grpc_key_file", _set("grpc_certificate_file"), "grpc_certificate_file must be set too"),
+    ("grpc_client_ca_file", _set("grpc_certificate_file"), "grpc_certificate_file must be set too"),
+    ("grpc_allowed_clients", _set("grpc_client_ca_file"), "grpc_client_ca_file must be set too"),
+    ("grpc_token_header", _set("grpc_token", "grpc_token_file"), "grpc_token or grpc_token_file must be set too"),
+    ("grpc_token", lambda settings: not settings.grpc_token_file, "grpc_token_file must not be set too"),
+    *_tls("redis", _redis_tls, "redis_url must be rediss://... or sentinels://..."),
+    ("redis_password_file", _redis_open, "redis_url must be set, and have no password of its own"),
+    ("redis_sentinel_password_file", _sentinel, "redis_url must be sentinel://... or sentinels://..."),
+    *_tls("autoscaler", _autoscaler_tls, "autoscaler_endpoint must be wss://..."),
+    ("autoscaler_token_file", _autoscaler_open, "autoscaler_endpoint must be set, and have no user and password"),
+)
