@@ -9,7 +9,9 @@
 -- which is its own: it is due then, and passes that limit when it is taken within 2 s of it.
 local lease, holder, trial = tonumber(ARGV[1]), ARGV[2], ARGV[3] == '1'
 local SLOT_LASTS = 2000
-local token = redis.call('HINCRBY', TOTALS, 'token', 1)
+-- Above all tokens before it, those too that a Redis gave which has failed over, and whose last ones were not replicated.
+local token = math.max((tonumber(redis.call('HGET', TOTALS, 'token') or '') or 0) + 1, now)
+redis.call('HSET', TOTALS, 'token', token)
 local delayed, suspects = {0, 0}, {}
 local taken = {now, token, delayed, suspects}
 
