@@ -29,7 +29,7 @@ def test_the_queue_is_bounded(trial: Trial) -> None:
     site = Site.on(trial.stack, trial.env | {"WAKEQUEUE_RING_BELOW": f"{RING_BELOW}", "WAKEQUEUE_RING_AGAIN": f"{RING_AGAIN}s"})
     hook = site.installation.hook()
     site.workers(1)
-    app = make_app(site.redis.url)
+    app = make_app(site.redis.reach)
     called: dict[str, int] = {}
     times, worst, longest = trial.times(1, 10), 0.0, 0
     for number in range(times):
