@@ -78,6 +78,15 @@ def trial(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trial]:
         yield trial
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Iterator[pytest.TestReport]:
+    """Have `-rx` say of each mutant what it failed, so that one that fails for another reason is seen."""
+    report: pytest.TestReport = yield
+    if call.excinfo is not None and getattr(report, "wasxfail", None):
+        report.wasxfail += f": {str(call.excinfo.value).splitlines()[0]}"
+    return report
+
+
 def pytest_terminal_summary(config: pytest.Config) -> None:
     """Print the table."""
     table = Table(

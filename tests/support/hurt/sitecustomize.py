@@ -1,0 +1,112 @@
+"""Has a process end itself by SIGKILL at a step of its work, for the first time that a Revision comes to it.
+
+Python runs this where its folder is on PYTHONPATH. HURT_AT says the step; HURT_MARKS is a folder, shared by all that are to be
+hurt, in which each Revision's death is marked by a file of its name, so that it has one.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection
+
+from gateway_hook.doorbell import Doorbell
+from wakequeue.ledger import Lease, Settled, WorkerLedger
+from wakequeue.revision import Revision
+
+taken: set[Revision] = set()
+
+
+def first(revisions: Iterable[Revision]) -> bool:
+    """Mark the death of these Revisions, and say whether one of them had none before."""
+    fresh = False
+    for revision in revisions:
+        try:
+            Path(os.environ["HURT_MARKS"], revision.name).touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        fresh = True
+    return fresh
+
+
+def die(revisions: Iterable[Revision]) -> None:
+    """End, unless these Revisions had their death."""
+    if first(revisions):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wrap(owner: type, name: str, *, before: Callable[..., None] | None = None, after: Callable[..., None] | None = None) -> None:
+    """Have `before` called with a method's first argument, and `after` with that and what it returned."""
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def wrapped(self: object, first_argument: Any, *rest: Any, **named: Any) -> Any:  # noqa: ANN401  any method's
+        if before is not None:
+            before(first_argument)
+        returned = original(self, first_argument, *rest, **named)
+        if after is not None:
+            after(first_argument, returned)
+        return returned
+
+    setattr(owner, name, wrapped)
+
+
+def after_take(_names: object, leases: list[Lease]) -> None:
+    """What was taken is in hand, and nothing was sent."""
+    die(lease.revision for lease in leases)
+
+
+def in_hand(_names: object, leases: list[Lease]) -> None:
+    """Remember what the next frames may be of."""
+    taken.update(lease.revision for lease in leases)
+
+
+def before_settle(settled: Sequence[Settled]) -> None:
+    """The pong has come, and the ledger does not know."""
+    die(one.lease.revision for one in settled)
+
+
+def after_settle(settled: Sequence[Settled], _lost: object) -> None:
+    """The ledger knows, and the doorbell was not acknowledged."""
+    before_settle(settled)
+
+
+def die_after_send() -> None:
+    """The frame is written, and its ping is not."""
+    original = ClientConnection.send
+
+    async def send(self: ClientConnection, message: bytes) -> None:
+        await original(self, message)
+        die(revision for revision in taken if revision.name.encode() in message)
+
+    ClientConnection.send = send
+
+
+def die_instead_of_ringing() -> None:
+    """What is recorded is answered, and its doorbell never rung."""
+
+    def ring(_self: Doorbell, revisions: Iterable[Revision]) -> None:
+        if first(revisions):
+            asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGKILL)
+
+    Doorbell.ring = ring
+
+
+match os.environ["HURT_AT"]:
+    case "before take":
+        wrap(WorkerLedger, "take", before=die)
+    case "after take":
+        wrap(WorkerLedger, "take", after=after_take)
+    case "after send":
+        wrap(WorkerLedger, "take", after=in_hand)
+        die_after_send()
+    case "before settle":
+        wrap(WorkerLedger, "settle", before=before_settle)
+    case "after settle":
+        wrap(WorkerLedger, "settle", after=after_settle)
+    case "ring":
+        die_instead_of_ringing()
