@@ -10,13 +10,13 @@ from support.mixer import check
 from support.processes import Process
 from support.site import Site
 
-#: A lease runs for 4 s, with the default settings, and what was taken for a worker that heard no answer is leased.
-RECOVERED_WITHIN = 5.0
+#: What was leased when Redis went is free after 4 s, and a doorbell that went with a connection is rung again after 3 s.
+RECOVERED_WITHIN = 8.0
 
 #: A call is made, of a fresh Revision, each so many seconds.
 CALL_EVERY = 0.01
 
-#: How many calls, at most, are being reported when Redis goes: they may be reported again.
+#: How many calls, at most, are being reported when Redis goes: confirmed and not settled, they are reported again.
 IN_HAND = 50
 
 
