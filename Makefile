@@ -15,7 +15,7 @@ test: .venv/installed .venv/tools ## run the tests, against the wheel
 	$(BIN)/pytest
 
 faults: .venv/installed .venv/tools ## hurt real processes, and show that nothing is lost (FULL=1: as often as it takes to trust it)
-	$(BIN)/pytest tests/faults -rx $(if $(FULL),--full)
+	$(BIN)/pytest tests/faults -rx $(if $(FULL),--full --timeout=3600)
 
 gates: .venv/installed .venv/tools ## run the linters, the type checker, and the check of generated code
 	$(BIN)/ruff check .

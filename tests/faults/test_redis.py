@@ -16,7 +16,7 @@ RECOVERED_WITHIN = 5.0
 #: A call is made, of a fresh Revision, each so many seconds.
 CALL_EVERY = 0.01
 
-#: How many calls, at most, are being reported when Redis goes: they may be reported again.
+#: How many calls, at most, are being reported when Redis goes: confirmed and not settled, they are reported again.
 IN_HAND = 50
 
 
