@@ -166,7 +166,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     report_style: Literal["activator", "original"] = "activator"
 
     #: How long a worker may keep a wake-up before another takes it.
-    lease_for: Seconds = Seconds(4)
+    lease_for: Seconds = Seconds(3.5)
     #: How long a report may wait for its connection and its pong: shorter than `lease_for`.
     confirm_within: Seconds = Seconds(2.5)
     #: The first and the longest back-off of a delivery that failed.
@@ -189,7 +189,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: How many entries of the audit trail are kept, roughly: the newest.
     keep_history: Count = 10_000
     #: A doorbell that nobody answered is rung again after this long.
-    ring_again: Seconds = Seconds(3)
+    ring_again: Seconds = Seconds(1)
     #: No doorbell is rung while the queue holds this many tasks: the sweep rings later, and for many Revisions at once.
     ring_below: Count = 200
     #: A worker that asked for nothing for so long, while wake-ups are due, says on /livez that it is stuck.

@@ -209,7 +209,7 @@ def test_a_door_that_can_not_be_shut_is_said_at_once(machine: Machine) -> None:
     machine.env["WAKEQUEUE_GRPC_CERTIFICATE_FILE"] = "/missing.crt"
     with Process([WAKEQUEUE, "up"], machine.env) as up:
         assert up.wait() == 2
-        assert up.lines == ["wakequeue: WAKEQUEUE_GRPC_CERTIFICATE_FILE = '/missing.crt': allowed only together with grpc_key_file"]
+        assert up.lines == ["wakequeue: WAKEQUEUE_GRPC_CERTIFICATE_FILE = '/missing.crt': grpc_key_file must be set too"]
     machine.env["WAKEQUEUE_GRPC_KEY_FILE"] = "/missing.key"
     with Process([WAKEQUEUE, "up"], machine.env) as up:
         assert up.wait() == 1

@@ -9,7 +9,7 @@ from support.mixer import check_all, request
 from support.site import Site, hurt
 from support.waiting import wait_until
 
-#: With the default settings a doorbell that nobody answered is rung after 3 s.
+#: With the default settings a doorbell that nobody answered is rung again after 1 s.
 RECOVERED_WITHIN = 5.0
 
 #: How many Revisions are called at once.

@@ -10,7 +10,7 @@ from support.waiting import wait_until
 
 from wakequeue.ledger import DeadLetter, DeadLetters
 
-#: A lease runs for 4 s, with the default settings, and a worker starts within a second or two.
+#: A lease runs for 3.5 s, with the default settings, and a worker starts within a second or two.
 NEXT_WITHIN = 15.0
 
 

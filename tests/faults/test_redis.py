@@ -10,7 +10,7 @@ from support.mixer import check
 from support.processes import Process
 from support.site import Site
 
-#: A lease runs for 4 s, with the default settings, and what was taken for a worker that heard no answer is leased.
+#: With the default settings a lease runs for 3.5 s, and a doorbell that went with a connection is rung again after 1 s.
 RECOVERED_WITHIN = 5.0
 
 #: A call is made, of a fresh Revision, each so many seconds.

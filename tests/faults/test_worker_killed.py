@@ -14,7 +14,7 @@ from support.processes import Process
 from support.site import Site, hurt
 from support.waiting import wait_until
 
-#: With the default settings: a lease runs for 4 s, a doorbell is rung again after 3 s.
+#: With the default settings: a lease runs for 3.5 s, a doorbell is rung again after 1 s.
 RECOVERED_WITHIN = 5.0
 
 #: How many workers a wave kills: so many start in the time in which the leases of the last wave run out.

@@ -16,7 +16,7 @@ from support.site import Site
 from support.stat_server import StatServer
 from support.waiting import wait_until
 
-#: A lease runs for 4 s, with the default settings.
+#: A lease runs for 3.5 s, with the default settings.
 RECOVERED_WITHIN = 5.0
 
 #: How many Revisions are called at once, so that some are in hand.

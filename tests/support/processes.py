@@ -17,6 +17,10 @@ from support.waiting import wait_until
 
 BIN = Path(sys.executable).parent
 
+# A shell has what it starts in the background ignore Ctrl-C, and so would every process that is started here.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def free_port() -> int:
     """A port that nothing listens on, from below those that systems give to outgoing connections."""

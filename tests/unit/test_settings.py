@@ -619,7 +619,7 @@ def test_a_value_of_another_type_is_refused(name: str, toml: str, tmp_path: Path
         ("report_every", "5s", "report_every must be shorter than idle_after (5s)"),
         ("correct_after", "1s", "correct_after must be shorter than report_every (1s)"),
         ("report_every", "200ms", "correct_after must be shorter than report_every (0.2s)"),
-        ("confirm_within", "4s", "confirm_within must be shorter than lease_for (4s)"),
+        ("confirm_within", "3500ms", "confirm_within must be shorter than lease_for (3.5s)"),
         ("lease_for", "2500ms", "confirm_within must be shorter than lease_for (2.5s)"),
         ("linger", "100ms", "linger must be shorter than answer_within (0.1s)"),
         ("answer_within", "1ms", "linger must be shorter than answer_within (0.001s)"),
