@@ -47,6 +47,8 @@ def make_app(reach: Reach) -> Celery:
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # A Redis that is full refuses the consumer's writes; that would end the worker, with exit code 0.
+        broker_channel_error_retry=True,
         broker_use_ssl=reach.tls or False,
         broker_transport_options=reach.transport_options
         | {

@@ -49,6 +49,10 @@ class Site:
             process.wait_for_line(" connected endpoint=", within=30)
         return started
 
+    def consuming(self) -> int:
+        """How many workers wait for a doorbell."""
+        return sum(client["cmd"] == "brpop" for client in self.redis.client.client_list())
+
     def census(self) -> Census:
         """What the ledger holds."""
         return self.ledger.census(QUEUE)
