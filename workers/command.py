@@ -2,9 +2,12 @@
 
 import os
 import socket
+import sys
 import warnings
+from typing import NoReturn
 
 import click
+from celery.bin.celery import celery
 from celery.exceptions import SecurityWarning
 
 from wakequeue.errors import CannotStart
@@ -16,18 +19,16 @@ FORGET_WORKER_SECONDS = 60
 @click.command()
 def worker() -> None:
     """Run a worker: deliver wake-ups to the Autoscaler."""
-    from workers.app import app  # noqa: PLC0415  it reads the settings, which `--help` must not need
-
     # Celery warns root of pickled messages; this application takes none.
     warnings.simplefilter("ignore", SecurityWarning)
     name = f"--hostname=worker-{os.getpid()}@%h"
-    app.start(["--quiet", "worker", name, "--task-events", "--without-gossip", "--without-mingle", "--loglevel=WARNING"])
+    _run("worker", name, "--task-events", "--without-gossip", "--without-mingle", "--loglevel=WARNING")
 
 
 @click.command()
 def flower() -> None:
     """Run Flower, which shows the queue and its workers."""
-    from workers.app import app, settings  # noqa: PLC0415  as above
+    from workers.app import settings  # noqa: PLC0415  it reads the settings, which `--help` must not need
 
     address = settings.flower_address
     try:
@@ -36,4 +37,9 @@ def flower() -> None:
         msg = f"can't listen on {address} (WAKEQUEUE_FLOWER_ADDRESS): {error.strerror}"
         raise CannotStart(msg) from error
     place = [f"--address={address.host}", f"--port={address.port}"]
-    app.start(["flower", *place, "--logging=warning", f"--purge-offline-workers={FORGET_WORKER_SECONDS}"])
+    _run("flower", *place, "--logging=warning", f"--purge-offline-workers={FORGET_WORKER_SECONDS}")
+
+
+def _run(*arguments: str) -> NoReturn:
+    """End with the exit code of a command of Celery's, which `Celery.start` would drop: a supervisor goes by it."""
+    sys.exit(celery.main(args=["-A", "workers.app", "--quiet", *arguments], standalone_mode=False))

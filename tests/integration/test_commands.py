@@ -3,6 +3,7 @@
 import json
 import socket
 import urllib.request
+from pathlib import Path
 
 import grpc
 import pytest
@@ -11,6 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from support.installation import Installation
 from support.processes import BIN, Process, free_port
 from support.redis_server import RedisServer
+from support.site import hurt
 from support.stat_server import StatServer
 from support.waiting import wait_until
 
@@ -158,6 +160,13 @@ def test_a_worker_that_takes_nothing_says_so(installation: Installation, stat_se
     assert installation.start([*CELERY, "control", "add_consumer", "wakequeue"]).wait() == 0
     stat_server.wait_for("shop/cart")
     wait_until(lambda: worker.get("/livez")[0] == 200, 30, "/livez to be well again")
+
+
+def test_a_worker_that_breaks_down_says_so_by_its_exit_code(installation: Installation, tmp_path: Path) -> None:
+    """Celery logs what it can't recover from, and ends: not with 0, for a supervisor goes by it."""
+    worker = installation.start([WAKEQUEUE, "worker"], **hurt({}, "consume", tmp_path / "marks"))
+    assert worker.wait() == 1
+    assert "broken down" in worker.output
 
 
 def test_a_plain_celery_worker(installation: Installation, stat_server: StatServer) -> None:

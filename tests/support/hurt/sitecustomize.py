@@ -1,4 +1,4 @@
-"""Has a process end itself by SIGKILL at a step of its work, for the first time that a Revision comes to it.
+"""Has a process break down at a step of its work: most by SIGKILL, for the first time that a Revision comes to it.
 
 Python runs this where its folder is on PYTHONPATH. HURT_AT says the step; HURT_MARKS is a folder, shared by all that are to be
 hurt, in which each Revision's death is marked by a file of its name, so that it has one.
@@ -12,6 +12,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from celery.worker.consumer import Consumer
 from websockets.asyncio.client import ClientConnection
 
 from gateway_hook.doorbell import Doorbell
@@ -104,6 +105,11 @@ def die_of_poison(message: StatMessage) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def break_down(_self: Consumer) -> None:
+    """Celery can't recover from an error that it doesn't know."""
+    raise RuntimeError("broken down")
+
+
 match os.environ["HURT_AT"]:
     case "before take":
         wrap(WorkerLedger, "take", before=die)
@@ -116,6 +122,8 @@ match os.environ["HURT_AT"]:
         wrap(WorkerLedger, "settle", before=before_settle)
     case "after settle":
         wrap(WorkerLedger, "settle", after=after_settle)
+    case "consume":
+        Consumer.start = break_down
     case "encode":
         wrap(ProtobufCodec, "encode", before=die_of_poison)
     case "ring":
