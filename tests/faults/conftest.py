@@ -17,7 +17,7 @@ from support.mutant import Mutant
 
 ROWS = pytest.StashKey[list[Row]]()
 
-#: How often a fault is done to a mutant, which has to fail once.
+#: How often, at most, a fault is done to a mutant that fails whenever it is hurt.
 TIMES_FOR_A_MUTANT = 5
 
 
@@ -31,10 +31,10 @@ class Trial:
     mutant: Mutant | None = None
     stack: ExitStack = field(default_factory=ExitStack)
 
-    def times(self, usual: int, full: int) -> int:
-        """How often to do the fault."""
+    def times(self, usual: int, full: int, *, until_a_mutant_fails: int | None = None) -> int:
+        """How often to do the fault: to a mutant, at most as often as it takes."""
         if self.mutant is not None:
-            return min(usual, TIMES_FOR_A_MUTANT)
+            return until_a_mutant_fails or min(usual, TIMES_FOR_A_MUTANT)
         return full if self.full else usual
 
     def installation(self, redis_url: str, autoscaler: str, **env: str) -> Installation:
