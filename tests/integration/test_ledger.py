@@ -373,7 +373,7 @@ def test_a_stale_lease_changes_nothing(ledger: Ledger, verb: str) -> None:
     holder = only(ledger.take(A, trial=True))
     assert holder.token > stale.token
     assert lost(stale)
-    assert lost(replace(holder, token=kept.token + 7))
+    assert lost(replace(holder, token=holder.token + 7))
     assert not lost(holder)
     assert not lost(kept)
     assert lost(kept)

@@ -1,12 +1,17 @@
 """Rate limits on a real Redis: a burst passes, the rest is spaced, and one namespace does not delay another."""
 
+import asyncio
 import time
 
 import pytest
 from support.ledger import REVISIONS, A, B, C, D, Ledger, entry, key, only
+from support.redis_server import RedisServer
 from support.waiting import wait_until
 
+from wakequeue.broker import QUEUE
+from wakequeue.ledger import Commit, FrontLedger, WorkerLedger
 from wakequeue.revision import Revision
+from wakequeue.settings import Settings
 
 
 def limited(*, per_second: int = 10, burst: int = 2, all_per_second: int = 1_000, all_burst: int = 1_000) -> dict[str, float]:
@@ -98,6 +103,22 @@ def test_a_busy_namespace_rings_seldom(ledger: Ledger) -> None:
     assert rung.count(True) <= 51 + 200 * took
     assert only(ledger.record(entry(A))).ring
     assert set(ledger.sweep()[1]) == {revision for revision, ring in zip(noisy, rung, strict=True) if not ring}
+
+
+def test_what_its_limit_would_delay_is_not_rung(shared_redis: RedisServer, ledger: Ledger) -> None:
+    """A front leaves it to the sweep, whose doorbells are of many Revisions, to ask for a namespace whose limit has no room."""
+    settings, other = Settings(namespace_rate_limit=1, namespace_rate_burst=1), Revision("other", "a")
+
+    async def record() -> list[bool]:
+        front = FrontLedger.connect(shared_redis.reach, settings, QUEUE)
+        replies = [await front.record(Commit("x", number), [entry(one)]) for number, one in enumerate((A, B, other), start=1)]
+        await front.close()
+        return [only(reply).ring for reply in replies]
+
+    ledger.record(entry(C))
+    WorkerLedger(ledger.client, settings).take([C])
+    assert asyncio.run(record()) == [False, False, True]
+    assert set(ledger.sweep()[1]) == {A, B}
 
 
 def test_a_commit_rings_once_for_a_namespace(ledger: Ledger) -> None:

@@ -1,7 +1,8 @@
-"""Calls that go on while something is hurt, and what became of each."""
+"""Calls that go on while something is hurt, and what became of each. As a command: ADDRESS SECONDS NAMESPACE."""
 
 import asyncio
 import itertools
+import sys
 import threading
 import time
 from collections import Counter
@@ -33,6 +34,10 @@ class Calls:
         number = len(self.answered) + round(seconds / self._every)
         wait_until(lambda: len(self.answered) >= number, 3 * seconds + 5, f"{number} calls answered")
 
+    def wait(self) -> None:
+        """Go on for ever."""
+        self._thread.join()
+
     def stop(self) -> None:
         """Make no further call, and wait for the answers."""
         self._stopping.set()
@@ -62,3 +67,8 @@ class Calls:
             return
         self.slowest = max(self.slowest, time.monotonic() - began)
         self.answered[f"{self._namespace}/{name}"] += 1
+
+
+if __name__ == "__main__":
+    _, place, pause, called_namespace = sys.argv
+    Calls(place, float(pause), called_namespace).wait()

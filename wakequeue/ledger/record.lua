@@ -1,7 +1,7 @@
 -- record: the calls of one commit, all or none, once only.
--- ARGV: the front's stream of commits, the commit's number in it, queue, ring_below, ring_again, idle_after (ms), then for
---       each Revision: name, calls, waiting, age of the first call, age of the last call (ms), its callers as JSON. waiting is
---       -1 where it was found awake.
+-- ARGV: the front's stream of commits, the commit's number in it, queue, ring_below, ring_again, idle_after (ms), reports a
+--       second of one namespace and their burst, then for each Revision: name, calls, waiting, age of the first call, age of the
+--       last call (ms), its callers as JSON. waiting is -1 where it was found awake.
 -- Returns: now, then for each Revision: 1 where it is due and its doorbell is the caller's to ring, first report or '', last
 --          report or ''.
 local stream, commit = PREFIX .. 'front:' .. ARGV[1], tonumber(ARGV[2])
@@ -10,8 +10,9 @@ local ring_again, idle_after = tonumber(ARGV[5]), tonumber(ARGV[6])
 local fresh = (tonumber(redis.call('GET', stream) or '') or 0) < commit
 local replies, recorded = {now}, 0
 
--- Whether this commit may ring for a Revision's namespace: so often a second, or a busy namespace would fill the queue with
--- doorbells of few Revisions each, and keep the others waiting behind them. The sweep rings for many at once.
+-- Whether this commit may ring for a Revision's namespace: only so often a second, and only while its rate limit has room, or a
+-- busy namespace would fill the queue with doorbells of few Revisions each, and keep the others waiting behind them. The sweep
+-- rings for many at once.
 local RINGS_A_SECOND, RINGS_AT_ONCE = 200, 50
 local rings = {}
 
@@ -19,6 +20,7 @@ local function may_ring_for(namespace)
   if rings[namespace] == nil then
     local limit = PREFIX .. 'ring:' .. namespace
     rings[namespace] = may_ring and conforms_at(limit, RINGS_A_SECOND, RINGS_AT_ONCE) <= now
+      and conforms_at(PREFIX .. 'rate:' .. namespace, tonumber(ARGV[7]), tonumber(ARGV[8])) <= now
     if rings[namespace] then
       count(limit, RINGS_A_SECOND)
     end
@@ -32,7 +34,7 @@ local function is_asleep(name, state)
   return not state[3] and until_ < now and not redis.call('ZSCORE', LEASED, name)
 end
 
-for i = 7, #ARGV, 6 do
+for i = 9, #ARGV, 6 do
   local name, calls, waiting = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   local first_call, last_call = now - ARGV[i + 3], now - ARGV[i + 4]
   local key = revision_key(name)
