@@ -4,7 +4,7 @@ import asyncio
 import socket
 import time
 import uuid
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import grpc
@@ -21,7 +21,7 @@ from wakequeue.errors import CannotStart
 from wakequeue.ledger import FrontLedger, WorkerLedger
 from wakequeue.settings import Settings, load
 from wakequeue.stopping import told_to_stop
-from wakequeue.telemetry import FRONT, Event, configure_logging, info
+from wakequeue.telemetry import FRONT, Event, configure_logging, info, warning
 
 #: Mixer keeps one connection per replica with up to 1,024 calls in flight on it, and a burst comes from several at once. gRPC
 #: cancels calls that wait to be accepted beyond its own limits (1,000, and 3,000 hard), which would be HTTP 500 for their users.
@@ -35,6 +35,13 @@ OPTIONS: Final = (
 
 #: A front that is told to stop is quiet when no call came for so long.
 QUIET_SECONDS: Final = 0.2
+
+#: What gRPC's server runs. In grpcio 1.85.1 a call whose path isn't UTF-8 ends it, and the port with it: the process would live on,
+#: and answer nobody.
+SERVING_COROUTINE: Final = "_server_main_loop"
+
+if TYPE_CHECKING:
+    Task = asyncio.Task[Any]
 
 
 @click.command()
@@ -61,15 +68,13 @@ async def _serve(settings: Settings) -> None:
         registry=FRONT,
     )
     adapter = mixer.Mixer(recorder, settings)
-    server, alive = _server(adapter)
-    _listen(server, settings)
-    await server.start()
-    for name in ("", mixer.SERVICE):
-        await alive.set(name, health_pb2.HealthCheckResponse.SERVING)
+    server, alive, loop = await _start(adapter, settings)
     serving.set()
     info(Event.STARTED, role="hook", grpc=settings.grpc_address, admin_port=admin.port)
 
-    await told.wait()
+    while not await _told_first(told, loop):
+        warning(Event.SERVER_ENDED, error=[repr(task.exception()) for task in loop])
+        server, alive, loop = await _start(adapter, settings)
     info(Event.DRAINING, role="hook")
     drained_at = time.monotonic() + settings.drain_within
     serving.clear()
@@ -80,6 +85,26 @@ async def _serve(settings: Settings) -> None:
     await asyncio.to_thread(doorbell.close, max(drained_at - time.monotonic(), settings.answer_within))
     await ledger.close()
     admin.close()
+
+
+async def _start(adapter: mixer.Mixer, settings: Settings) -> "tuple[grpc.aio.Server, health.aio.HealthServicer, set[Task]]":
+    """A server that answers; and gRPC's own task for it, which is done only where the server has ended by itself."""
+    server, alive = _server(adapter)
+    _listen(server, settings)
+    before = asyncio.all_tasks()
+    await server.start()
+    begun = asyncio.all_tasks() - before
+    for name in ("", mixer.SERVICE):
+        await alive.set(name, health_pb2.HealthCheckResponse.SERVING)
+    return server, alive, {task for task in begun if getattr(task.get_coro(), "__name__", "") == SERVING_COROUTINE}
+
+
+async def _told_first(told: asyncio.Event, serving: "set[Task]") -> bool:
+    """Wait until the process is told to stop, or its server has ended; say whether it was told."""
+    waiting = asyncio.create_task(told.wait())
+    await asyncio.wait({waiting, *serving}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    return told.is_set()
 
 
 def _server(adapter: mixer.Mixer) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
