@@ -30,7 +30,7 @@ def _under_calls(
             fault(number)
         over = time.monotonic()
         recorded = gateway.stop()
-    recovery = told_after(server, recorded, over, within=10)
+    recovery = told_after(server, recorded, over, within=5)
     assert gateway.failed == []
     assert census(redis_server).drift_calls == 0
     assert census(redis_server).recorded_calls == recorded.total()
@@ -92,7 +92,7 @@ def test_a_lost_network_under_calls(trial: Trial, redis_server: RedisServer) -> 
                 if worst == NOTICED_WITHIN:
                     break
             recorded = gateway.stop()
-        told_after(server, recorded, time.monotonic(), within=5)
+        told_after(server, recorded, time.monotonic(), within=3)
         row = trial.judge(
             Row.of("network lost under calls", times, recorded=recorded, reported=server.requests(), worst_recovery=worst)
         )
