@@ -1,6 +1,7 @@
 """The front: answers a gateway's call, and records the wake-up that it means.
 
-    server         listens, serves health and reflection, drains
+    server         the process: it puts the parts together, and drains
+    port           the gRPC port, with health and reflection
     credentials    its TLS: certificate, key, and the authorities of clients
     door           lets in the calls of those who may
     admission      who may: by certificate, by token (pure)

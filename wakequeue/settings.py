@@ -190,8 +190,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_history: Count = 10_000
     #: A doorbell that nobody answered is rung again after this long.
     ring_again: Seconds = Seconds(1)
-    #: No doorbell is rung while the queue holds this many tasks: the sweep rings later, and for many Revisions at once.
-    ring_below: Count = 200
+    #: No doorbell is rung while the queue holds this many tasks, two for each thread of a worker: the sweep rings later, and for
+    #: many Revisions at once.
+    ring_below: Count = 16
     #: A worker that asked for nothing for so long, while wake-ups are due, says on /livez that it is stuck.
     stuck_after: Seconds = Seconds(15)
     #: How often a worker looks for what is due.

@@ -85,6 +85,8 @@ class Event(StrEnum):
     STARTED = "started"
     #: A process was told to stop and finishes what it has begun.
     DRAINING = "draining"
+    #: gRPC's server ended by itself, as a call with a malformed path has it do; another one listens.
+    SERVER_ENDED = "server_ended"
     #: A call named no Revision; its user was let through, and nothing was recorded.
     UNRESOLVED = "unresolved"
     #: A call met a defect of wakequeue; its user was let through.

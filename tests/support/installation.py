@@ -64,9 +64,9 @@ class Installation:
         return self._stack.enter_context(Process(command, self._env() | env))
 
     def _start(self, role: str, ready: str, env: dict[str, str]) -> Running:
-        grpc_address, admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-        addresses = {"WAKEQUEUE_GRPC_ADDRESS": grpc_address, "WAKEQUEUE_ADMIN_ADDRESS": admin}
-        running = Running(self.start([str(BIN / "wakequeue"), role], **addresses, **env), grpc_address, admin)
+        names = "WAKEQUEUE_GRPC_ADDRESS", "WAKEQUEUE_ADMIN_ADDRESS"
+        env = {name: f"127.0.0.1:{free_port()}" for name in names} | env
+        running = Running(self.start([str(BIN / "wakequeue"), role], **env), *(env[name] for name in names))
 
         def is_ready() -> bool:
             assert running.process.returncode is None, running.process.output

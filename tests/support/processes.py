@@ -50,6 +50,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="backslashreplace",  # what a library logs is not always text
             start_new_session=True,
         )
         self._reading = threading.Thread(target=self._read, daemon=True)

@@ -1,0 +1,116 @@
+"""The gRPC port: the adapter behind its door, with health and reflection beside it; kept open until the front is told to stop."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from gateway_hook.credentials import server_credentials
+from gateway_hook.door import Door
+from gateway_hook.mixer import SERVICE, Mixer
+from wakequeue.errors import CannotStart
+from wakequeue.settings import Settings
+from wakequeue.telemetry import Event, warning
+
+#: Mixer keeps one connection per replica with up to 1,024 calls in flight on it, and a burst comes from several at once. gRPC
+#: cancels calls that wait to be accepted beyond its own limits (1,000, and 3,000 hard), which would be HTTP 500 for their users.
+#: Each that waits costs some 13 KB, which gRPC keeps.
+OPTIONS: Final = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.server.max_pending_requests", 1 << 14),
+    ("grpc.server.max_pending_requests_hard_limit", 1 << 14),
+    # With it, a call counts as in flight for some time after its answer, and one that takes its place is refused.
+    ("grpc.http.overload_protection", 0),
+)
+
+#: A front that is told to stop is quiet when no call came for so long.
+QUIET_SECONDS: Final = 0.2
+
+#: What gRPC's server runs. In grpcio 1.85.1 a call whose path isn't UTF-8 ends it, and the port with it: the process would live on,
+#: and answer nobody.
+SERVING_COROUTINE: Final = "_server_main_loop"
+
+if TYPE_CHECKING:
+    Task = asyncio.Task[Any]
+
+
+class Port:
+    """Serves an adapter at `grpc_address`. Raises SettingsError where certificates or tokens can't be used."""
+
+    def __init__(self, adapter: Mixer, settings: Settings) -> None:
+        self._adapter, self._settings = adapter, settings
+        self._door, self._credentials = Door(settings), server_credentials(settings)
+        self._tasks: set[Task] = set()
+
+    @property
+    def tls(self) -> bool:
+        """Whether it speaks TLS."""
+        return self._credentials is not None
+
+    async def open(self) -> None:
+        """Listen, and answer. Raises CannotStart where the address is taken."""
+        self._server, self._health = self._make()
+        self._listen()
+        before = asyncio.all_tasks()
+        await self._server.start()
+        begun = asyncio.all_tasks() - before
+        # gRPC's own task for this server, which is done only where the server has ended by itself.
+        self._tasks = {task for task in begun if getattr(task.get_coro(), "__name__", "") == SERVING_COROUTINE}
+        for name in ("", SERVICE):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def keep_open(self, told: asyncio.Event) -> None:
+        """Return once the process is told to stop; should gRPC's server end before, another one takes its place."""
+        while not await self._told_first(told):
+            warning(Event.SERVER_ENDED, error=[repr(task.exception()) for task in self._tasks])
+            await self.open()
+
+    async def close(self, within: float) -> None:
+        """Say that it closes, go on answering while calls arrive, then end, all within so many seconds."""
+        closed_at = time.monotonic() + within
+        await self._health.enter_graceful_shutdown()
+        await self._until_quiet(within / 2)
+        await self._server.stop(closed_at - time.monotonic())
+
+    def _make(self) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+        limits = (
+            ("grpc.max_concurrent_streams", self._settings.grpc_calls_in_flight),
+            ("grpc.max_receive_message_length", self._settings.grpc_message_bytes),
+            # Between the two, gRPC would refuse some calls by chance.
+            ("grpc.max_metadata_size", self._settings.grpc_metadata_bytes),
+            ("grpc.absolute_max_metadata_size", self._settings.grpc_metadata_bytes),
+        )
+        server = grpc.aio.server(options=OPTIONS + limits, interceptors=[self._door])
+        server.add_generic_rpc_handlers([self._adapter.handler()])
+        alive = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(alive, server)
+        reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+        return server, alive
+
+    def _listen(self) -> None:
+        address = self._settings.grpc_address
+        try:
+            if self._credentials is None:
+                self._server.add_insecure_port(address)
+            else:
+                self._server.add_secure_port(address, self._credentials)
+        except RuntimeError as error:
+            msg = f"can't listen on {address} (WAKEQUEUE_GRPC_ADDRESS): is it in use?"
+            raise CannotStart(msg) from error
+
+    async def _told_first(self, told: asyncio.Event) -> bool:
+        waiting = asyncio.create_task(told.wait())
+        await asyncio.wait({waiting, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        return told.is_set()
+
+    async def _until_quiet(self, within: float) -> None:
+        """Go on answering while calls arrive: gRPC cancels those that it has not yet handed over when it is stopped."""
+        deadline = time.monotonic() + within
+        answered = -1
+        while self._adapter.answered != answered and time.monotonic() < deadline:
+            answered = self._adapter.answered
+            await asyncio.sleep(QUIET_SECONDS)
