@@ -58,7 +58,9 @@ LEDGER_CALLS = Gauge("wakequeue_ledger_calls", "Calls in the ledger since its be
 LETTERS_DROPPED = Gauge(
     "wakequeue_dead_letters_dropped", "Dead letters that the bounds dropped since the ledger's beginning.", registry=WORKER
 )
-HASTENED = Counter("wakequeue_hastened", "Wake-ups made due at once because the Autoscaler was back.", registry=WORKER)
+HASTENED = Counter(
+    "wakequeue_hastened", "Wake-ups that were due when the Autoscaler was back, and were rung the oldest first.", registry=WORKER
+)
 DRIFT = Gauge("wakequeue_ledger_drift_calls", "Recorded calls that are in no state: 0 unless something is wrong.", registry=WORKER)
 QUEUED = Gauge("wakequeue_queued_tasks", "Doorbells that wait in the queue.", registry=WORKER)
 OLDEST_DUE = Gauge("wakequeue_oldest_due_seconds", "For how long the oldest due wake-up has been due.", registry=WORKER)

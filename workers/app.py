@@ -26,6 +26,7 @@ from wakequeue.telemetry import WORKER, Event, configure_logging, info
 from workers import broker_page, tasks
 from workers.autoscaler import AutoscalerConnection
 from workers.deliver import Deliverer
+from workers.hastener import Hastener
 from workers.sweep import Sweep
 from workers.watchdog import Watchdog
 
@@ -38,10 +39,11 @@ class Worker:
         name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
         self.ledger = WorkerLedger.connect(reach, settings, holder=name)
         self.autoscaler = AutoscalerConnection(settings.autoscaler_endpoint, settings, joins=codec.joins)
-        self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings)
+        hastener = Hastener(self.ledger, lambda: self.autoscaler.connections)
+        self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings, hastener.hasten)
         self.watchdog = Watchdog(settings.stuck_after)
         ring = functools.partial(broker.ring, app)
-        self.sweep = Sweep(self.ledger, ring, settings, self.watchdog, lambda: self.autoscaler.connections)
+        self.sweep = Sweep(self.ledger, ring, settings, self.watchdog, hastener)
         self.admin = AdminServer(settings.admin_address, live=self._live, ready=self._ready, registry=WORKER)
         self.consumes = False
 

@@ -7,7 +7,7 @@ Suspects are delivered after the others, one trial at a time, so that a worker's
 
 import random
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wakequeue.codecs import Codec, Frame
@@ -46,19 +46,26 @@ class _Planned:
 
 
 class Deliverer:
-    """Delivers wake-ups; safe to share between the threads of a worker."""
+    """Delivers wake-ups; safe to share between the threads of a worker.
 
-    def __init__(self, ledger: WorkerLedger, autoscaler: Autoscaler, codec: Codec, settings: Settings) -> None:
+    `hasten` says whether there is a new connection, for which all that is due was just put into the order of its age.
+    """
+
+    def __init__(
+        self, ledger: WorkerLedger, autoscaler: Autoscaler, codec: Codec, settings: Settings, hasten: Callable[[], bool]
+    ) -> None:
         self._ledger, self._autoscaler, self._codec, self._settings = ledger, autoscaler, codec, settings
-        self._rhythm = settings.rhythm
+        self._rhythm, self._hasten = settings.rhythm, hasten
         self._trial = threading.Lock()
 
     def deliver(self, revisions: Iterable[Revision]) -> Delivered:
-        """Deliver those of the Revisions that are due.
+        """Deliver those of the Revisions that are due; none, where the sweep is about to ring for them in another order.
 
         Raises AutoscalerUnavailable once what was taken is released, and LedgerUnavailable where Redis is away.
         """
         delivered = Delivered()
+        if self._hasten():
+            return delivered
         taken = self._ledger.take(revisions)
         self._deliver(taken, delivered)
         if taken.suspects:

@@ -19,7 +19,6 @@ from wakequeue.telemetry import (
     BURIED,
     DOORBELLS,
     DRIFT,
-    HASTENED,
     LEASES_ENDED,
     LEDGER_CALLS,
     LETTERS_DROPPED,
@@ -30,6 +29,7 @@ from wakequeue.telemetry import (
     Event,
     warning,
 )
+from workers.hastener import Hastener
 from workers.watchdog import Watchdog
 
 #: How many sweeps go by, at least, between two counts of the ledger for the metrics, and how many wake-ups each sweep more is
@@ -41,7 +41,7 @@ WAKEUPS_PER_SWEEP = 40
 class Sweep:
     """Sweeps from a thread of its own, from its making to `close`.
 
-    `ring` publishes doorbells, `watchdog` learns what is due, and `connections` says how many were made to the Autoscaler.
+    `ring` publishes doorbells, and `watchdog` learns what is due.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class Sweep:
         ring: Callable[[Sequence[Revision]], int],
         settings: Settings,
         watchdog: Watchdog,
-        connections: Callable[[], int],
+        hastener: Hastener,
     ) -> None:
         self._ledger, self._ring, self._settings, self._watchdog = ledger, ring, settings, watchdog
-        self._connections, self._hastened_for = connections, 0
+        self._hastener = hastener
         self._failed = Bounded(Event.SWEEP_FAILED)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
@@ -73,7 +73,7 @@ class Sweep:
         until_census = 0
         while not self._closing.wait(self._settings.sweep_every):
             try:
-                self._hasten()
+                self._hastener.hasten()
                 self._sweep()
                 if until_census <= 0:
                     census = self._ledger.census(QUEUE)
@@ -84,12 +84,6 @@ class Sweep:
             except (LedgerUnavailable, OperationalError, OSError) as error:
                 self._failed.warning(error=error)
                 self._watchdog.oldest_due(0)
-
-    def _hasten(self) -> None:
-        connections = self._connections()
-        if connections != self._hastened_for:
-            HASTENED.inc(self._ledger.hasten())
-            self._hastened_for = connections
 
     def _sweep(self) -> None:
         swept = self._ledger.sweep(QUEUE)

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 from support.ledger import HOUR, REVISIONS, Ledger, entry, key, settled
 from support.redis_server import RedisServer
 
+from wakequeue.broker import QUEUE
 from wakequeue.ledger import Commit, Entry, Lease
 from wakequeue.revision import Revision
 
@@ -220,10 +221,10 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def hasten(self) -> None:
-        """What an attempt failed of is due now, and for any sweep to ring."""
-        failed = [one for one in self.model.values() if one.state == "pending" and one.attempts]
-        assert self.ledger.worker.hasten() == len(failed)
-        for wakeup in failed:
+        """What an attempt failed of is due now, and all that is due is for any sweep to ring."""
+        due = [one for one in self.model.values() if one.state == "pending" and (one.attempts or not one.due_later)]
+        assert self.ledger.worker.hasten(QUEUE) == len(due)
+        for wakeup in due:
             wakeup.due_later = wakeup.ready_later = wakeup.ring_later = False
 
     def ended(self, batch: list[Lease], verb: Callable[[], list[Revision]]) -> list[Lease]:

@@ -4,7 +4,9 @@ import pytest
 from support.ledger import HOUR, A, B, C, D, Ledger, entry, key, only
 from support.waiting import wait_until
 
+from wakequeue.broker import QUEUE
 from wakequeue.episode import Episode
+from wakequeue.revision import Revision
 
 
 def set_back(ledger: Ledger) -> None:
@@ -47,13 +49,17 @@ def test_what_should_be_forgotten_is_asleep_though_its_key_stays(ledger: Ledger)
 
 
 def test_what_failed_is_hastened_the_oldest_first(ledger: Ledger) -> None:
-    """Back-offs are over at once, and the sweep rings by the age of the calls; what never failed keeps its time."""
+    """Back-offs are over at once, and the sweep rings by the age of the calls; a repeat that never failed keeps its time."""
     for revision, age in ((A, 5.0), (B, 9.0), (C, 7.0)):
         ledger.record(entry(revision, first_age=age, last_age=age))
     ledger.release(ledger.take(A, B, C), [HOUR, HOUR, HOUR])
     ledger.record(entry(D))
     ledger.settle(only(ledger.take(D)), repeat_in=HOUR)
     assert ledger.sweep() == (0, [])
-    assert ledger.worker.hasten() == 3
-    assert ledger.sweep() == (0, [B, C, A])
+    ledger.client.lpush(QUEUE, "a doorbell that names them in another order")
+    other = Revision("shop", "e")
+    ledger.record(entry(other, first_age=8.0, last_age=8.0))
+    assert ledger.worker.hasten(QUEUE) == 4
+    assert ledger.client.llen(QUEUE) == 0
+    assert ledger.sweep() == (0, [B, other, C, A])
     assert ledger.take(D) == []

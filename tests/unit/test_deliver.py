@@ -19,6 +19,7 @@ from wakequeue.settings import Settings
 from wakequeue.stat import StatMessage
 from wakequeue.telemetry import WORKER
 from workers.deliver import Delivered, Deliverer
+from workers.hastener import Hastener
 
 A, B, C = (Revision("shop", name) for name in "abc")
 
@@ -58,6 +59,7 @@ class Scene:
         self.client: Redis = server.client
         self.ledger = WorkerLedger(server.client, Settings())
         self.autoscaler = FakeAutoscaler()
+        self.hasten: Callable[[], bool] = lambda: False
         self._reach = server.reach
         self._commits = 0
 
@@ -77,7 +79,7 @@ class Scene:
     def deliver(self, *revisions: Revision, codec: ProtobufCodec | None = None, **settings: float | str) -> Delivered:
         """One task's delivery."""
         chosen = Settings(pod_name="pod", **settings)
-        deliverer = Deliverer(WorkerLedger(self.client, chosen), self.autoscaler, codec or ProtobufCodec(), chosen)
+        deliverer = Deliverer(WorkerLedger(self.client, chosen), self.autoscaler, codec or ProtobufCodec(), chosen, self.hasten)
         return deliverer.deliver(revisions)
 
     def reports(self) -> list[Stat]:
@@ -287,6 +289,17 @@ def test_a_limited_report_is_delayed(scene: Scene) -> None:
     assert delivered == Delivered(taken=2, reported=2, delayed=1)
     assert 0 < scene.due_in(C) <= 0.1
     assert metric("wakequeue_delayed_total", limit="namespace") - before == 1
+
+
+def test_nothing_is_taken_out_of_order_on_a_new_connection(scene: Scene) -> None:
+    """A doorbell from before it names wake-ups in another order than their age: the sweep rings for them again."""
+    scene.record(entry(A))
+    scene.client.lpush(QUEUE, "another doorbell")
+    scene.hasten = Hastener(scene.ledger, lambda: 1).hasten
+    assert scene.deliver(A) == Delivered()
+    assert scene.client.llen(QUEUE) == 0
+    assert scene.ledger.sweep(QUEUE).due == [A]
+    assert scene.deliver(A) == Delivered(taken=1, reported=1)
 
 
 def test_suspects_are_delivered_in_trials(scene: Scene) -> None:

@@ -172,8 +172,12 @@ class WorkerLedger:
         ended, poisoned, *names = self._run("sweep", queue, *self._rings, most, *rules)
         return Swept(ended, poisoned, _revisions(names))
 
-    def hasten(self) -> int:
-        """Make due at once, the oldest first, what an attempt to deliver failed of. Returns how many wake-ups that is."""
+    def hasten(self, queue: str) -> int:
+        """Make due at once what an attempt to deliver failed of, to be rung with all that is due, the oldest first.
+
+        Doorbells that wait in the queue are dropped, for they came in another order. Returns how many wake-ups are due.
+        """
+        asked(self.client.delete, queue)
         names = asked(self.client.zrange, PENDING, 0, -1)
         parts = (names[start : start + NAMES_AT_ONCE] for start in range(0, len(names), NAMES_AT_ONCE))
         return sum(int(self._run("hasten", *part)) for part in parts)
