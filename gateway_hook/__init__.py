@@ -9,6 +9,7 @@
     mixer          Istio Mixer's out-of-process adapter protocol
     resolve        which Revision a call means
     recorder       answers awake Revisions from memory; makes the others durable, many in one commit
+    tallies        calls that are not yet recorded, counted by Revision
     doorbell       publishes the Celery message for those that are due
     call, client   the other side: makes calls as Mixer makes them
 

@@ -15,7 +15,7 @@ from gateway_hook.wire.authorization_pb2 import ActionMsg, HandleAuthorizationRe
 from gateway_hook.wire.check_pb2 import CheckResult
 from wakequeue.arguments import REVISION
 from wakequeue.revision import Revision
-from wakequeue.settings import load
+from wakequeue.setting_sources import load
 
 if TYPE_CHECKING:
     Check = grpc.aio.UnaryUnaryMultiCallable[bytes, CheckResult]

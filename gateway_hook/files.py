@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from wakequeue.errors import SettingsError
-from wakequeue.settings import PREFIX, Settings
+from wakequeue.setting_sources import PREFIX
+from wakequeue.settings import Settings
 from wakequeue.telemetry import Event, info, warning
 
 T = TypeVar("T")

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, Protocol
 
+from gateway_hook.tallies import Tallies
 from wakequeue.errors import LedgerUnavailable
 from wakequeue.ledger import Commit, Entry, Recorded
 from wakequeue.revision import Revision
@@ -32,10 +33,6 @@ RATE_WINDOW: Final = 0.1
 
 #: The most Revisions in one script call, so that no commit keeps Redis from its other clients for more than some milliseconds.
 COMMIT_REVISIONS: Final = 1_000
-
-#: How many callers of one Revision a commit names; further ones are counted together.
-MOST_CALLERS: Final = 8
-OTHERS: Final = "others"
 
 #: Commits of groups and those of awake Revisions overtake each other, so each has numbers of its own.
 Stream = Literal["groups", "awake"]
@@ -63,36 +60,10 @@ class Ledger(Protocol):
 
 
 @dataclass(slots=True)
-class _Tally:
-    first: float
-    last: float
-    calls: int = 0
-    callers: dict[str, int] = field(default_factory=dict)
-
-
-class _Tallies(dict[Revision, _Tally]):
-    """Calls by Revision, with who made them, and the times of the first and the last."""
-
-    def add(self, revision: Revision, caller: str, now: float) -> None:
-        tally = self.get(revision)
-        if tally is None:
-            tally = self[revision] = _Tally(now, now)
-        tally.calls += 1
-        tally.last = now
-        if caller not in tally.callers and len(tally.callers) >= MOST_CALLERS:
-            caller = OTHERS
-        tally.callers[caller] = tally.callers.get(caller, 0) + 1
-
-    @property
-    def calls(self) -> int:
-        return sum(tally.calls for tally in self.values())
-
-
-@dataclass(slots=True)
 class _Group:
     """Calls that are answered together."""
 
-    tallies: _Tallies = field(default_factory=_Tallies)
+    tallies: Tallies = field(default_factory=Tallies)
     outcome: Outcome = Outcome.BUFFERED
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -117,7 +88,7 @@ class Recorder:
         self._rhythm = settings.rhythm
         self._filled = asyncio.Event()
         self._awake_until: dict[Revision, float] = {}
-        self._awake_calls = _Tallies()
+        self._awake_calls = Tallies()
         self._numbers = {"groups": itertools.count(1), "awake": itertools.count(1)}
         self._away = False
         self._closing = asyncio.Event()
@@ -191,10 +162,10 @@ class Recorder:
                     await self._closing.wait()
             now = self._clock()
             self._awake_until = {revision: until for revision, until in self._awake_until.items() if until > now}
-            calls, self._awake_calls = self._awake_calls, _Tallies()
+            calls, self._awake_calls = self._awake_calls, Tallies()
             await self._commit("awake", calls)
 
-    async def _commit(self, stream: Stream, tallies: _Tallies) -> None:
+    async def _commit(self, stream: Stream, tallies: Tallies) -> None:
         """Make calls durable, however long Redis is away; have the doorbells of those that are due rung."""
         revisions = list(tallies)
         for start in range(0, len(revisions), COMMIT_REVISIONS):
@@ -210,7 +181,7 @@ class Recorder:
                     until = tallies[revision].last + self._settings.idle_after
                     self._awake_until[revision] = max(until, self._awake_until.get(revision, 0.0))
 
-    async def _record(self, stream: Stream, part: Sequence[Revision], tallies: _Tallies) -> list[Recorded]:
+    async def _record(self, stream: Stream, part: Sequence[Revision], tallies: Tallies) -> list[Recorded]:
         commit = Commit(f"{self._name}:{stream}", next(self._numbers[stream]))
         while True:
             now = self._clock()

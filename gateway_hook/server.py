@@ -15,7 +15,8 @@ from wakequeue import broker
 from wakequeue.admin import AdminServer
 from wakequeue.ledger import FrontLedger, WorkerLedger
 from wakequeue.reach import Reach
-from wakequeue.settings import Settings, load
+from wakequeue.setting_sources import load
+from wakequeue.settings import Settings
 from wakequeue.stopping import told_to_stop
 from wakequeue.telemetry import FRONT, Event, configure_logging, info
 

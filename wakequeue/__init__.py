@@ -5,7 +5,7 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     revision, stat            the key, and the numbers that are reported
     episode                   the rhythm of reports for one Revision
     release, codecs           Knative's releases, and the frames that they read
-    settings, setting_*       what an operator can set
+    settings, setting_*       what an operator can set; where it is read, in which form, and what of it may be shown
     redis_url, reach          which Redis, and every kind of client of it
     asyncio_redis             what redis-py's own asyncio classes leave undone
     ledger                    the truth about every wake-up, in Redis

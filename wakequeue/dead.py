@@ -14,7 +14,7 @@ from rich.table import Table
 from wakequeue.arguments import counted, moment
 from wakequeue.ledger import DeadLetter, DeadLetters, WorkerLedger
 from wakequeue.reach import Reach
-from wakequeue.settings import load
+from wakequeue.setting_sources import load
 
 #: How often a paced replay or purge goes on: smooth enough for the workers, seldom enough for Redis.
 STEP_SECONDS: Final = 0.1

@@ -9,7 +9,7 @@ from wakequeue.arguments import REVISION, counted, moment
 from wakequeue.ledger import History, Outcome, WorkerLedger
 from wakequeue.reach import Reach
 from wakequeue.revision import Revision
-from wakequeue.settings import load
+from wakequeue.setting_sources import load
 
 
 @click.command()

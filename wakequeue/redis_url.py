@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from wakequeue.setting_types import masked
+from wakequeue.setting_shown import masked
 
 #: The port that is meant where a URL names none.
 PORTS: Final = {"redis": 6379, "rediss": 6379, "unix": 0, "sentinel": 26379, "sentinels": 26379}

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 from urllib.parse import urlsplit
 
+from wakequeue.setting_shown import masked
+
 DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 HEADER: Final = re.compile(r"(?!grpc-)(?!.*-bin$)[a-z0-9_.-]+")
 WORD: Final = re.compile(r"[!-~]+")
-SCHEME: Final = re.compile(r"(rediss?|unix|sentinels?|wss?)://")
 SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 #: The ledger's unit, and a year.
 SHORTEST: Final = 0.001
@@ -191,16 +192,6 @@ class Secret:
 
     def __repr__(self) -> str:
         return "***"
-
-
-def masked(url: str) -> str:
-    """A URL as it may be shown: nothing before its `@` and after its `?`, also where it is no URL but was meant as one."""
-    credentials, at, place = url.rpartition("@")
-    if re.search("[?#]", credentials):
-        return "***"
-    scheme = SCHEME.match(credentials)
-    shown = re.sub(r"(?s)[?#].*", "?***", place)
-    return f"{scheme[0] if scheme else ''}***@{shown}" if at else shown
 
 
 def _list(text: str) -> object:

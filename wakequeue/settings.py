@@ -1,73 +1,21 @@
-"""Settings come from the environment (`WAKEQUEUE_*`) over a TOML file over the defaults, and are checked before anything starts.
+"""Every number and name of the design that an operator can set, each with its default.
 
-`load()` is the only way in. A wrong setting is one SettingsError: its name, its value and what is allowed. Every number of the
-design is a field of `Settings`; a comment `#:` above each says what it does, in which unit.
+A comment `#:` above each says what it does, in which unit. `wakequeue.setting_sources.load` reads them, and is the only way in.
 """
 
-import difflib
-import functools
 import os
-import re
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from wakequeue.episode import Rhythm
-from wakequeue.errors import SettingsError
 from wakequeue.redis_url import RedisUrl
 from wakequeue.release import Release
 from wakequeue.setting_files import CertificatesFile, KeyFile, SecretFile
-from wakequeue.setting_needs import NEEDS
-from wakequeue.setting_types import (
-    Address,
-    ClientGlobs,
-    Endpoint,
-    File,
-    Header,
-    NamespaceGlobs,
-    Seconds,
-    Secret,
-    ServicePatterns,
-    masked,
-)
-
-PREFIX: Final = "WAKEQUEUE_"
-FILE_VARIABLE: Final = "WAKEQUEUE_SETTINGS_FILE"
-
-#: Names of the original adapter (2019), which go on working; wakequeue's own name wins where both are set.
-ORIGINAL_NAMES: Final = {
-    "AUTOSCALER_ENDPOINT": "autoscaler_endpoint",
-    "POD_NAME": "pod_name",
-    "REDIS_URL": "redis_url",
-    "GRPC_ADAPTER_CREDENTIAL": "grpc_certificate_file",
-    "GRPC_ADAPTER_PRIVATE_KEY": "grpc_key_file",
-    "GRPC_ADAPTER_CERTIFICATE": "grpc_client_ca_file",
-}
-
-#: What Kubernetes puts into a pod for every Service whose name begins with `wakequeue`.
-SERVICE_LINK: Final = re.compile(r"WAKEQUEUE(_\w+)?_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
-
-#: The kinds that read themselves, with `parse` and `allowed`.
-Parsed: Final = (
-    Seconds,
-    Address,
-    RedisUrl,
-    Endpoint,
-    ServicePatterns,
-    Release,
-    NamespaceGlobs,
-    ClientGlobs,
-    File,
-    CertificatesFile,
-    KeyFile,
-    SecretFile,
-    Header,
-    Secret,
-)
+from wakequeue.setting_shown import shown
+from wakequeue.setting_types import Address, ClientGlobs, Endpoint, File, Header, NamespaceGlobs, Seconds, Secret, ServicePatterns
 
 Count = Annotated[int, Meta(ge=1)]
 #: As much as gRPC counts in its own options.
@@ -211,122 +159,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
-        return [(name, _shown(name, getattr(self, name))) for name in self.__struct_fields__]
+        return [(name, shown(name, getattr(self, name))) for name in self.__struct_fields__]
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
-
-
-#: Pairs of which the first must be less than the second.
-LESS: Final = (
-    ("awake_cache", "idle_after"),
-    ("report_every", "idle_after"),
-    ("correct_after", "report_every"),
-    ("correct_after", "waking_for"),
-    ("retry_after", "retry_at_most"),
-    ("reconnect_after", "reconnect_at_most"),
-    ("confirm_within", "lease_for"),
-    ("linger", "answer_within"),
-    ("namespace_rate_limit", "rate_limit"),
-)
-
-
-def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings of this process. Raises SettingsError with one line that says what to change."""
-    environ = os.environ if environ is None else environ
-    raw = _from_file(environ.get(FILE_VARIABLE)) | _from_environment(environ)
-    chosen: dict[str, Any] = {name: _convert(shown, name, value) for name, (shown, value) in raw.items()}
-    settings = Settings(**chosen)
-    for short, long in LESS:
-        if getattr(settings, short) >= getattr(settings, long):
-            shown, value = raw.get(short, raw.get(long, (short, "")))
-            limit = getattr(settings, long)
-            bound = f"shorter than {long} ({limit:g}s)" if isinstance(limit, Seconds) else f"less than {long} ({limit})"
-            msg = f"{shown} = {value!r}: {short} must be {bound}"
-            raise SettingsError(msg)
-    for name, holds, needs in NEEDS:
-        if name in raw and getattr(settings, name) and not holds(settings):
-            shown, value = raw[name]
-            msg = f"{shown} = {_shown(name, value)!r}: {needs}"
-            raise SettingsError(msg)
-    if settings.report_every < 1:
-        shown, value = raw["report_every"]
-        msg = f"{shown} = {value!r}: allowed is a duration from 1s up, for the Autoscaler adds up what one second brings"
-        raise SettingsError(msg)
-    return settings
-
-
-def _from_file(path: str | None) -> dict[str, tuple[str, Any]]:
-    if not path:
-        return {}
-    try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        msg = f"{FILE_VARIABLE} = {path!r}: {error}"
-        raise SettingsError(msg) from error
-    for name, value in table.items():
-        _known(f"{name} (in {path})", value, name)
-    return {name: (f"{name} (in {path})", value) for name, value in table.items()}
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
-    raw = {name: (variable, environ[variable]) for variable, name in ORIGINAL_NAMES.items() if environ.get(variable)}
-    for variable, value in environ.items():
-        if not variable.startswith(PREFIX) or variable == FILE_VARIABLE or SERVICE_LINK.fullmatch(variable):
-            continue
-        name = variable.removeprefix(PREFIX).lower()
-        _known(variable, value, name)
-        if value:
-            raw[name] = (variable, value)
-    return raw
-
-
-def _known(shown: str, value: object, name: str) -> None:
-    if name not in Settings.__struct_fields__:
-        (meant,) = difflib.get_close_matches(name.lower(), Settings.__struct_fields__, 1) or [name]
-        what = f"no such setting; allowed are {', '.join(Settings.__struct_fields__)}"
-        msg = f"{_printable(shown)} = {_shown(meant, _shown(name, value))!r}: {what}"
-        raise SettingsError(msg)
-
-
-@functools.cache
-def _field_types() -> dict[str, Any]:
-    return {field.name: field.type for field in msgspec.structs.fields(Settings)}
-
-
-def _convert(shown: str, name: str, value: object) -> object:
-    kind = _field_types()[name]
-    try:
-        return kind.parse(value) if kind in Parsed else msgspec.convert(value, kind, strict=False)
-    except (ValueError, OSError) as error:
-        because = f" ({error.strerror})" if isinstance(error, OSError) else ""
-        msg = f"{shown} = {_shown(name, value)!r}: allowed is {_allowed(kind)}{because}"
-        raise SettingsError(msg) from error
-
-
-def _allowed(kind: Any) -> str:  # noqa: ANN401  a type, as it is annotated
-    if kind in Parsed:
-        return str(kind.allowed)
-    match msgspec.inspect.type_info(kind):
-        case msgspec.inspect.LiteralType(values=values):
-            return " or ".join(map(str, values))
-        case msgspec.inspect.IntType(ge=least, le=most):
-            return f"a whole number from {least} " + (f"to {most}" if most else "up")
-        case msgspec.inspect.FloatType(gt=least, le=most):
-            return f"a number above {least} and up to {most}"
-        case msgspec.inspect.StrType(max_length=most):
-            return "a text" + (f" of at most {most} characters" if most else "")
-    raise AssertionError(kind)
-
-
-def _printable(name: str) -> str:
-    return repr(name)[1:-1]
-
-
-def _shown(name: str, value: object) -> object:
-    """The value as an error may show it: nothing of what may be a secret. A path is none, where it is one."""
-    path = name.endswith("_file") and (not value or (str(value).startswith("/") and str(value).isprintable()))
-    told = f"{name} {value}" if isinstance(value, dict | list) else name
-    if re.search("pass|secret|token|credential|key|auth", told) and not path:
-        return "***"
-    return masked(str(value)) if re.search("redis|url|endpoint", name) or "@" in str(value) else value

@@ -18,8 +18,8 @@ from websockets.exceptions import ConnectionClosed
 from wakequeue.codecs import Codec, codec_for
 from wakequeue.errors import CannotStart
 from wakequeue.revision import Revision
+from wakequeue.setting_sources import load
 from wakequeue.setting_types import Address
-from wakequeue.settings import load
 from wakequeue.stat import StatMessage
 from wakequeue.stopping import told_to_stop
 

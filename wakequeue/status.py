@@ -10,7 +10,7 @@ from rich.table import Table
 from wakequeue.broker import QUEUE
 from wakequeue.ledger import Census, WorkerLedger
 from wakequeue.reach import Reach
-from wakequeue.settings import load
+from wakequeue.setting_sources import load
 
 #: The states of a wake-up as a person reads them, each with the figures of its Revisions (where they are kept) and calls.
 ROWS: Final = (

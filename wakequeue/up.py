@@ -29,8 +29,10 @@ from wakequeue.errors import CannotStart, LedgerUnavailable
 from wakequeue.ledger import WorkerLedger
 from wakequeue.merged import MergedMetrics, fetch
 from wakequeue.reach import Reach
-from wakequeue.setting_types import Address, masked
-from wakequeue.settings import Settings, load
+from wakequeue.setting_shown import masked
+from wakequeue.setting_sources import load
+from wakequeue.setting_types import Address
+from wakequeue.settings import Settings
 from wakequeue.status import table
 from wakequeue.stopping import told_to_stop
 

@@ -20,8 +20,9 @@ from wakequeue.codecs import codec_for
 from wakequeue.errors import SettingsError
 from wakequeue.ledger import WorkerLedger
 from wakequeue.reach import Reach
-from wakequeue.setting_types import masked
-from wakequeue.settings import Settings, load
+from wakequeue.setting_shown import masked
+from wakequeue.setting_sources import load
+from wakequeue.settings import Settings
 from wakequeue.telemetry import WORKER, Event, configure_logging, info
 from workers import broker_page, tasks
 from workers.autoscaler import AutoscalerConnection

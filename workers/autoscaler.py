@@ -23,7 +23,7 @@ from websockets.frames import Close, CloseCode
 
 from wakequeue.codecs import Frame
 from wakequeue.errors import AutoscalerUnavailable
-from wakequeue.setting_types import masked
+from wakequeue.setting_shown import masked
 from wakequeue.settings import Settings
 from wakequeue.telemetry import CONFIRM, CONNECTED, FRAMES, PONGS, RECONNECTS, SEND, Bounded, Event, info
 from workers.opening import opening

@@ -15,7 +15,8 @@ from support.waiting import wait_until
 from wakequeue.codecs.protobuf import ProtobufCodec
 from wakequeue.errors import AutoscalerUnavailable
 from wakequeue.revision import Revision
-from wakequeue.settings import Settings, load
+from wakequeue.setting_sources import load
+from wakequeue.settings import Settings
 from wakequeue.stat import StatMessage
 from workers.autoscaler import AutoscalerConnection
 from workers.opening import opening

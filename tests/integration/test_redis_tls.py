@@ -22,7 +22,7 @@ from support.waiting import wait_until
 from wakequeue.broker import make_app
 from wakequeue.embedded import server_command
 from wakequeue.reach import Reach
-from wakequeue.settings import load
+from wakequeue.setting_sources import load
 
 WAKEQUEUE = str(BIN / "wakequeue")
 PASSWORD = "hunter/2@%"

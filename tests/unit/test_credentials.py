@@ -9,7 +9,8 @@ from support.certificates import Authority, Pair
 
 from gateway_hook.credentials import Pem, read_pem, server_credentials
 from wakequeue.errors import SettingsError
-from wakequeue.settings import Settings, load
+from wakequeue.setting_sources import load
+from wakequeue.settings import Settings
 
 
 @pytest.fixture

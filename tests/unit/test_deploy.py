@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from wakequeue.cli import COMMANDS
-from wakequeue.settings import load
+from wakequeue.setting_sources import load
 
 ROOT = Path(__file__).parents[2]
 

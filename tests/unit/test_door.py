@@ -15,7 +15,7 @@ from support.certificates import Authority
 from gateway_hook.credentials import server_credentials
 from gateway_hook.door import Door, identity
 from wakequeue.errors import SettingsError
-from wakequeue.settings import load
+from wakequeue.setting_sources import load
 from wakequeue.telemetry import FRONT, REFUSED
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import pytest
 
 from gateway_hook.files import Renewed, read
 from wakequeue.errors import SettingsError
-from wakequeue.settings import Settings, load
+from wakequeue.setting_sources import load
+from wakequeue.settings import Settings
 
 
 def settings_for(path: Path) -> Settings:

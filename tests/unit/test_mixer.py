@@ -15,7 +15,7 @@ from support.mixer import METHOD, field, read_answer, request, varint
 from gateway_hook.mixer import Mixer
 from gateway_hook.recorder import Outcome
 from wakequeue.revision import Revision
-from wakequeue.settings import load
+from wakequeue.setting_sources import load
 from wakequeue.telemetry import CALLS, FRONT, UNRESOLVED
 
 if TYPE_CHECKING:

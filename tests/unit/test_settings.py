@@ -19,6 +19,7 @@ from wakequeue.errors import SettingsError
 from wakequeue.redis_url import Place, RedisUrl
 from wakequeue.release import Release
 from wakequeue.setting_files import CertificatesFile, KeyFile, SecretFile
+from wakequeue.setting_sources import load
 from wakequeue.setting_types import (
     Address,
     ClientGlobs,
@@ -30,7 +31,7 @@ from wakequeue.setting_types import (
     Secret,
     ServicePatterns,
 )
-from wakequeue.settings import Settings, load
+from wakequeue.settings import Settings
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="wakequeue-")
 FOLDER: Final = Path(_FOLDER.name)

@@ -16,9 +16,9 @@ What happens to one Revision:
 
 Each verb is one atomic script on Redis's own clock, so that no process's clock or death can leave a wake-up between two
 states, and each has one caller: *record* the front's recorder; *take*, *settle*, *release* and *bury* the worker's deliver;
-*sweep* the worker's sweep; *hasten* its hastener; *replay* and *purge* the operator's command. *census* only reads. Settle, release and
-bury work under a live lease alone: the lease carries a fencing token that only ever grows, and a worker that was too slow finds
-its token replaced.
+*sweep* the worker's sweep; *hasten* its hastener; *replay* and *purge* the operator's command. *census* only reads. Settle,
+release and bury work under a live lease alone: the lease carries a fencing token that only ever grows, and a worker that was
+too slow finds its token replaced.
 
 A wake-up whose lease ends with its holder is a *suspect*: it may be what ended the holder. From then on it is taken in trials
 alone, few at a time and at last by itself; where a worker dies in one, only what it had on trial is blamed. What was blamed
