@@ -29,4 +29,4 @@ def moment(at: float) -> str:
 
 def counted(calls: dict[str, int]) -> str:
     """Who called how often: `mixer_authorization 10.0.0.7 (3), others (1)`."""
-    return ", ".join(f"{caller} ({number})" for caller, number in calls.items())
+    return ", ".join(f"{caller} ({number})" for caller, number in calls.items()) or "nobody known"

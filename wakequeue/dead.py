@@ -94,7 +94,7 @@ def show(id_: str, *, as_json: bool) -> None:
         click.echo(json.dumps(letter.as_dict()))
         return
     click.echo(f"{letter.revision}: {letter.reason}, buried {moment(letter.buried_at)} after {letter.attempts} attempts")
-    click.echo(f"calls     {letter.calls}, from {counted(letter.callers) or 'nobody'}")
+    click.echo(f"calls     {letter.calls}, from {counted(letter.callers)}")
     click.echo(f"last call {moment(letter.last_call)}")
     for at, cause in letter.tries:
         click.echo(f"attempt   {moment(at)} {cause}")
@@ -102,13 +102,14 @@ def show(id_: str, *, as_json: bool) -> None:
 
 @dead.command()
 @_selected
-@click.option("--rate", type=click.FloatRange(min=1), default=500, show_default=True, help="How many a second.")
-def replay(*, letters: DeadLetters, ids: list[str], rate: float) -> None:
+@click.option("--rate", type=click.IntRange(min=1), default=500, show_default=True, help="How many a second.")
+def replay(*, letters: DeadLetters, ids: list[str], rate: int) -> None:
     """Make dead letters pending again, as if they had been called now.
 
     A replay that was interrupted goes on with the rest when it is run again; none is replayed twice.
     """
-    _work_through(ids, letters.replay, max(1, round(rate * STEP_SECONDS)), STEP_SECONDS, "replayed")
+    step = max(1, int(rate * STEP_SECONDS))
+    _work_through(ids, letters.replay, step, step / rate, "replayed")
 
 
 @dead.command()
@@ -139,7 +140,10 @@ def _work_through(ids: Sequence[str], verb: Callable[[Sequence[str]], int], step
         click.echo(f"interrupted: {count} of {len(ids)} dead letters {done}; the same command goes on with the rest")
         raise click.exceptions.Exit(130) from None
     gone = len(ids) - count
-    click.echo(f"{count} dead letter{'s' * (count != 1)} {done}" + (f"; {gone} were not there any more" if gone else ""))
+    click.echo(
+        f"{count} dead letter{'s' * (count != 1)} {done}"
+        + (f"; {gone} not there: replayed or dropped before, or never" if gone else "")
+    )
 
 
 def _paced(ids: Sequence[str], step: int, step_seconds: float) -> Iterator[Sequence[str]]:

@@ -22,7 +22,7 @@ def history(revision: Revision | None, count: int, follow: bool, as_json: bool) 
     settings = load()
     trail = History(WorkerLedger.connect(Reach(settings), settings).client)
     newest = trail.last_id()
-    for outcome in trail.newest(count, revision):
+    for outcome in trail.newest(count, revision, newest):
         _print(outcome, as_json=as_json)
     if follow:
         with contextlib.suppress(KeyboardInterrupt):

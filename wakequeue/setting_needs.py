@@ -61,6 +61,7 @@ NEEDS: Final = (
     ("grpc_client_ca_file", _set("grpc_certificate_file"), "grpc_certificate_file must be set too"),
     ("grpc_allowed_clients", _set("grpc_client_ca_file"), "grpc_client_ca_file must be set too"),
     ("grpc_token_header", _set("grpc_token", "grpc_token_file"), "grpc_token or grpc_token_file must be set too"),
+    ("namespace_rate_burst", lambda settings: settings.limits.namespace_burst <= settings.limits.burst, "at most rate_burst"),
     ("grpc_token", lambda settings: not settings.grpc_token_file, "grpc_token_file must not be set too"),
     *_tls("redis", _redis_tls, "redis_url must be rediss://... or sentinels://..."),
     ("redis_password_file", _redis_open, "redis_url must be set, and have no password of its own"),

@@ -3,7 +3,6 @@
 A wrong setting is one SettingsError: its name, its value and what is allowed.
 """
 
-import difflib
 import functools
 import os
 import re
@@ -104,8 +103,8 @@ def _from_file(path: str | None) -> dict[str, tuple[str, Any]]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         msg = f"{FILE_VARIABLE} = {path!r}: {error}"
         raise SettingsError(msg) from error
-    for name, value in table.items():
-        _known(f"{name} (in {path})", value, name)
+    for name in table:
+        _known(f"{name} (in {path})", name)
     return {name: (f"{name} (in {path})", value) for name, value in table.items()}
 
 
@@ -115,17 +114,16 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
         if not variable.startswith(PREFIX) or variable == FILE_VARIABLE or SERVICE_LINK.fullmatch(variable):
             continue
         name = variable.removeprefix(PREFIX).lower()
-        _known(variable, value, name)
+        _known(variable, name)
         if value:
             raw[name] = (variable, value)
     return raw
 
 
-def _known(shown: str, value: object, name: str) -> None:
+def _known(shown: str, name: str) -> None:
     if name not in Settings.__struct_fields__:
-        (meant,) = difflib.get_close_matches(name.lower(), Settings.__struct_fields__, 1) or [name]
-        what = f"no such setting; allowed are {', '.join(Settings.__struct_fields__)}"
-        msg = f"{_printable(shown)} = {may_be_shown(meant, may_be_shown(name, value))!r}: {what}"
+        # Its value may be a secret under a misspelt name.
+        msg = f"{_printable(shown)} = '***': no such setting; allowed are {', '.join(Settings.__struct_fields__)}"
         raise SettingsError(msg)
 
 

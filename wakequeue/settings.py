@@ -1,11 +1,11 @@
-"""Every number and name of the design that an operator can set, each with its default.
+"""All that an operator can set, each with its default.
 
 A comment `#:` above each says what it does, in which unit. `wakequeue.setting_sources.load` reads them, and is the only way in.
 """
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -18,6 +18,8 @@ from wakequeue.setting_shown import shown
 from wakequeue.setting_types import Address, ClientGlobs, Endpoint, File, Header, NamespaceGlobs, Seconds, Secret, ServicePatterns
 
 Count = Annotated[int, Meta(ge=1)]
+#: A count that follows from another one, where it is 0.
+Share = Annotated[int, Meta(ge=0)]
 #: As much as gRPC counts in its own options.
 Bytes = Annotated[int, Meta(ge=1 << 10, le=1 << 30)]
 Streams = Annotated[int, Meta(ge=1, le=1 << 30)]
@@ -26,6 +28,15 @@ Streams = Annotated[int, Meta(ge=1, le=1 << 30)]
 def _default_data_dir() -> str:
     state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
     return str(Path(state, "wakequeue"))
+
+
+class Limits(NamedTuple):
+    """Reports a second, and how many at once: of all namespaces, and of one."""
+
+    per_second: int
+    burst: int
+    namespace_per_second: int
+    namespace_burst: int
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,12 +136,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reconnect_at_most: Seconds = Seconds(1)
     #: A wake-up whose last call is older is buried as expired.
     max_age: Seconds = Seconds(300)
-    #: The reports that all workers together make in a second, and how many at once after a quiet time.
+    #: The reports that all workers together make in a second, and how many at once after a quiet time; 0 means as many.
     rate_limit: Count = 20_000
-    rate_burst: Count = 20_000
-    #: The same for the Revisions of one namespace: less than for all, so that a noisy one leaves room for the others.
-    namespace_rate_limit: Count = 10_000
-    namespace_rate_burst: Count = 10_000
+    rate_burst: Share = 0
+    #: The same for the Revisions of one namespace, less than for all, so that a noisy one leaves room for the others; a limit of 0
+    #: means half of that of all.
+    namespace_rate_limit: Share = 0
+    namespace_rate_burst: Share = 0
     #: How many dead letters are kept, and for how long; those beyond it are dropped, the oldest first, and counted.
     keep_dead_letters: Count = 10_000
     keep_dead_letters_for: Seconds = Seconds(7 * 24 * 3600)
@@ -145,6 +157,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stuck_after: Seconds = Seconds(15)
     #: How often a worker looks for what is due.
     sweep_every: Seconds = Seconds(0.1)
+
+    @property
+    def limits(self) -> Limits:
+        """The rate limits, with what follows from others."""
+        burst = self.rate_burst or self.rate_limit
+        namespace = self.namespace_rate_limit or max(1, self.rate_limit // 2)
+        return Limits(self.rate_limit, burst, namespace, self.namespace_rate_burst or min(namespace, burst))
 
     @property
     def rhythm(self) -> Rhythm:

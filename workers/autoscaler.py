@@ -71,7 +71,7 @@ class AutoscalerConnection:
         self._filled = asyncio.Event()
         self._disconnected = Bounded(Event.DISCONNECTED)
         self._connected = False
-        #: How many connections were made so far.
+        #: How many connections were made so far on which the Autoscaler has answered.
         self.connections = 0
         self._loop = asyncio.new_event_loop()
         self._staying = self._loop.create_task(self._stay_connected())
@@ -85,7 +85,7 @@ class AutoscalerConnection:
 
     @property
     def connected(self) -> bool:
-        """Whether the connection is open."""
+        """Whether the connection is open, and the Autoscaler has answered on it."""
         return self._connected
 
     def send(self, frames: Sequence[Frame]) -> None:
@@ -96,9 +96,10 @@ class AutoscalerConnection:
         """
         parcel = _Parcel(frames)
         self._soon(self._accept, parcel)
+        give_up_at = parcel.handed_at + self._settings.confirm_within
         if not self._connected and not self._confirmed(parcel, CONNECT_GRACE) and not self._connected:
             self._give_up(parcel, "not connected")
-        elif not self._confirmed(parcel, self._settings.confirm_within):
+        elif not self._confirmed(parcel, give_up_at - time.perf_counter()):
             self._give_up(parcel, "no pong in time")
 
     def close(self) -> None:
@@ -162,6 +163,8 @@ class AutoscalerConnection:
             close_timeout=CLOSE_SECONDS,
             user_agent_header="wakequeue",
         ) as websocket:
+            async with asyncio.timeout(PONG_WITHIN):
+                await (await websocket.ping())
             self._say_connected(now=True)
             try:
                 await self._pump(websocket)

@@ -20,6 +20,9 @@ from wakequeue.stat import StatMessage
 from wakequeue.telemetry import BURIED, DELAYED, LEASES_LOST, QUEUE, RELEASED, REPORTS, REQUESTS, Event, warning
 from workers.autoscaler import Autoscaler
 
+#: How long a thread waits for its turn to try suspects.
+TRIAL_SECONDS = 1.0
+
 #: How many suspects are on trial together that were blamed once; who was blamed more often is alone.
 SUSPECTS_TOGETHER = 16
 
@@ -68,10 +71,13 @@ class Deliverer:
             return delivered
         taken = self._ledger.take(revisions)
         self._deliver(taken, delivered)
-        if taken.suspects:
-            with self._trial:
+        # Who finds a trial going on leaves its suspects to a later doorbell: the other wake-ups need the thread.
+        if taken.suspects and self._trial.acquire(timeout=TRIAL_SECONDS):
+            try:
                 for group in _trials(taken.suspects):
                     self._deliver(self._ledger.take(group, trial=True), delivered)
+            finally:
+                self._trial.release()
         return delivered
 
     def _deliver(self, taken: Taken, delivered: Delivered) -> None:
@@ -117,7 +123,8 @@ class Deliverer:
         message = StatMessage(lease.revision, self._settings.pod_name, step.report.concurrency, step.report.requests)
         try:
             return _Planned(lease, step, self._codec.encode(message, now))
-        except ValueError as error:
+        except Exception as error:
+            # Whatever it is, the codec would raise it again, and the wake-ups beside this one would wait for its lease.
             raise Unencodable from error
 
     def _settle(self, planned: list[_Planned]) -> int:

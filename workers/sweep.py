@@ -33,9 +33,11 @@ from workers.hastener import Hastener
 from workers.watchdog import Watchdog
 
 #: How many sweeps go by, at least, between two counts of the ledger for the metrics, and how many wake-ups each sweep more is
-#: worth: a count keeps Redis for some 4 microseconds a wake-up.
+#: worth: a count keeps Redis for some 4 microseconds a wake-up. No more go by than that the watchdog learns within `stuck_after`
+#: that nothing is late any more.
 SWEEPS_PER_CENSUS = 50
 WAKEUPS_PER_SWEEP = 40
+SWEEPS_AT_MOST = 100
 
 
 class Sweep:
@@ -79,7 +81,8 @@ class Sweep:
                     census = self._ledger.census(QUEUE)
                     _export(census)
                     self._watchdog.oldest_due(census.oldest_due_seconds)
-                    until_census = max(SWEEPS_PER_CENSUS, (census.pending + census.leased) // WAKEUPS_PER_SWEEP)
+                    wakeups = census.pending + census.leased
+                    until_census = min(max(SWEEPS_PER_CENSUS, wakeups // WAKEUPS_PER_SWEEP), SWEEPS_AT_MOST)
                 until_census -= 1
             except (LedgerUnavailable, OperationalError, OSError) as error:
                 self._failed.warning(error=error)

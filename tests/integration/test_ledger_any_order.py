@@ -20,7 +20,6 @@ from hypothesis.stateful import (
 from support.ledger import HOUR, REVISIONS, Ledger, entry, key, settled
 from support.redis_server import RedisServer
 
-from wakequeue.broker import QUEUE
 from wakequeue.ledger import Commit, Entry, Lease
 from wakequeue.revision import Revision
 
@@ -82,7 +81,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model = {revision: Wakeup() for revision in REVISIONS}
         self.recorded = self.settled = self.buried = self.discarded = self.token = 0
         self.letters: dict[str, tuple[Revision, int]] = {}
-        self.on_trial = False
+        #: The token of a trial of which none has come back.
+        self.trial: int | None = None
 
     def some_are(self, condition: Callable[[Wakeup], bool]) -> bool:
         """Whether there is such a Revision."""
@@ -135,7 +135,6 @@ class LedgerMachine(RuleBasedStateMachine):
         assert answer.suspects == suspects
         taken = answer.leases
         assert [lease.revision for lease in taken] == [one for one in due if one not in suspects]
-        self.on_trial |= trial and bool(taken)
         for lease in taken:
             wakeup = self.model[lease.revision]
             assert lease.token > self.token
@@ -143,6 +142,7 @@ class LedgerMachine(RuleBasedStateMachine):
             wakeup.state, wakeup.dead, wakeup.token = "leased", False, lease.token
             wakeup.taken, wakeup.calls, wakeup.attempts = wakeup.calls, 0, lease.attempts
         self.token = max([self.token, *(lease.token for lease in taken)])
+        self.trial = self.token if trial and taken else self.trial
         return multiple(*([taken] if taken else []))
 
     @rule(target=stale, batch=consumes(leases), ready_later=st.booleans(), repeat=st.sampled_from(["no", "now", "later"]))
@@ -223,18 +223,30 @@ class LedgerMachine(RuleBasedStateMachine):
     def hasten(self) -> None:
         """What an attempt failed of is due now, and all that is due is for any sweep to ring."""
         due = [one for one in self.model.values() if one.state == "pending" and (one.attempts or not one.due_later)]
-        assert self.ledger.worker.hasten(QUEUE) == len(due)
+        assert self.ledger.hasten() == len(due)
         for wakeup in due:
             wakeup.due_later = wakeup.ready_later = wakeup.ring_later = False
+
+    def acquit(self, batch: list[Lease]) -> set[bytes]:
+        """Who comes with the last lease of a Revision lives; the keys that say so."""
+        keys: set[bytes] = set()
+        for lease in batch:
+            wakeup = self.model[lease.revision]
+            if wakeup.token == lease.token and wakeup.crashes:
+                wakeup.crashes = 0
+                keys |= {key(lease.revision).encode(), b"{wakequeue}:trial:worker"}
+                self.trial = None if self.trial == lease.token else self.trial
+        return keys
 
     def ended(self, batch: list[Lease], verb: Callable[[], list[Revision]]) -> list[Lease]:
         """Those leases of a batch that the verb ended; the others are named as lost, and their Revisions are as before."""
         held = [lease for lease in batch if self.model[lease.revision].holds(lease.token)]
         lost = [lease.revision for lease in batch if lease not in held]
+        acquitted = self.acquit(batch)
         before = self.ledger.dump()
         assert verb() == lost
         after = self.ledger.dump()
-        untouched = set(before) if not held else {key(revision).encode() for revision in lost}
+        untouched = (set(before) if not held else {key(revision).encode() for revision in lost}) - acquitted
         assert {name: before.get(name) for name in untouched} == {name: after.get(name) for name in untouched}
         return held
 
@@ -267,7 +279,7 @@ class LedgerMachine(RuleBasedStateMachine):
         dead = [revision for revision, wakeup in self.model.items() if wakeup.state == "leased" and wakeup.dead][:most]
         for revision in dead:
             wakeup = self.model[revision]
-            wakeup.crashes += bool(wakeup.crashes) or not self.on_trial
+            wakeup.crashes += bool(wakeup.crashes) or self.trial is None
             if wakeup.crashes == 3:
                 self.entomb(revision)
             else:

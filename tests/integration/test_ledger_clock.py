@@ -59,7 +59,29 @@ def test_what_failed_is_hastened_the_oldest_first(ledger: Ledger) -> None:
     ledger.client.lpush(QUEUE, "a doorbell that names them in another order")
     other = Revision("shop", "e")
     ledger.record(entry(other, first_age=8.0, last_age=8.0))
-    assert ledger.worker.hasten(QUEUE) == 4
+    assert ledger.hasten() == 4
     assert ledger.client.llen(QUEUE) == 0
     assert ledger.sweep() == (0, [B, other, C, A])
     assert ledger.take(D) == []
+
+
+def test_a_slot_is_kept_when_what_failed_is_hastened(ledger: Ledger) -> None:
+    """What a rate limit delays isn't made due, though it failed before: its slot would be lost, and another reserved."""
+    worker = ledger.using(namespace_rate_limit=1, namespace_rate_burst=1)
+    ledger.record(entry(A), entry(B))
+    ledger.release(ledger.take(A, B), [0.0, 0.0])
+    ledger.client.delete("{wakequeue}:rate:shop")
+    assert [lease.revision for lease in worker.take([A, B]).leases] == [A]
+    before = ledger.client.hgetall(key(B))
+    assert ledger.hasten() == 0
+    assert ledger.client.hgetall(key(B)) == before
+
+
+def test_workers_hasten_together(ledger: Ledger) -> None:
+    """Of all that are connected again within a second one hastens: the others would only drop its doorbells."""
+    ledger.record(entry(A))
+    assert ledger.hasten() == 1
+    ledger.client.lpush(QUEUE, "a doorbell of since")
+    assert ledger.using(holder="other").hasten(QUEUE) == 0
+    assert ledger.client.llen(QUEUE) == 1
+    assert 0 < ledger.client.pttl("{wakequeue}:hastened") <= 1_000

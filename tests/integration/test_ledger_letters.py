@@ -82,19 +82,22 @@ def test_the_audit_trail_says_what_became_of_each(ledger: Ledger) -> None:
     assert History(ledger.client).newest(1) == [buried]
 
 
-def test_a_repeat_names_no_calls(ledger: Ledger) -> None:
-    """A repeat is in the audit trail too, with no call of its own."""
+def test_a_repeat_is_told_where_it_failed_before(ledger: Ledger) -> None:
+    """A repeat has no call of its own: it is in the audit trail only where an attempt at it had failed."""
     ledger.record(entry(A))
     ledger.settle(only(ledger.take(A)), repeat_in=0.0)
+    ledger.settle(only(ledger.take(A)), repeat_in=0.0)
+    assert len(History(ledger.client).newest(10)) == 1
+    ledger.release(ledger.take(A), [0.0])
     ledger.settle(only(ledger.take(A)))
-    repeat = History(ledger.client).newest(10)[-1]
-    assert (repeat.calls, repeat.first_call, repeat.callers) == (0, None, {})
+    _, repeat = History(ledger.client).newest(10)
+    assert (repeat.calls, repeat.first_call, repeat.callers, repeat.attempts) == (0, None, {}, 2)
 
 
 def test_the_audit_trail_is_bounded(ledger: Ledger) -> None:
     """Roughly the newest keep_history entries stay."""
-    ledger.record(entry(A))
     for _ in range(500):
+        ledger.record(entry(A))
         ledger.using(keep_history=100).settle([settled(only(ledger.take(A)), repeat_in=0.0)])
     assert 100 <= ledger.client.xlen("{wakequeue}:history") <= 200
 

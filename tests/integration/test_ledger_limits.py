@@ -126,3 +126,17 @@ def test_a_commit_rings_once_for_a_namespace(ledger: Ledger) -> None:
     noisy = [Revision("noisy", f"r{number}") for number in range(500)]
     assert all(one.ring for one in ledger.record(*map(entry, noisy)))
     assert only(ledger.record(entry(Revision("noisy", "another")))).ring
+
+
+def test_what_has_expired_needs_no_slot(ledger: Ledger) -> None:
+    """It is taken to be buried, whatever the limit, and leaves the limit's room to what will be reported."""
+    worker = ledger.using(**limited(per_second=1, burst=1))
+    ledger.record(entry(A, first_age=400.0, last_age=400.0), entry(B, first_age=400.0, last_age=400.0), entry(C))
+    assert [lease.revision for lease in worker.take([A, B, C]).leases] == [A, B, C]
+
+
+def test_limits_follow_from_each_other() -> None:
+    """A burst is as large as its limit, and a namespace has half of all, unless they are set."""
+    assert Settings(rate_limit=100).limits == (100, 100, 50, 50)
+    assert Settings(rate_limit=100, rate_burst=5, namespace_rate_limit=80).limits == (100, 5, 80, 5)
+    assert Settings(rate_limit=1).limits == (1, 1, 1, 1)

@@ -75,3 +75,24 @@ def test_a_suspect_that_a_worker_survives_is_acquitted(ledger: Ledger, verb: str
     else:
         ledger.release([lease], [0.0])
     assert [one.revision for one in ledger.take(A)] == [A]
+
+
+def test_a_holder_that_was_too_slow_lives(ledger: Ledger) -> None:
+    """A worker that comes with a lease that ran out clears its Revision of the blame: however often, nothing is poisoned."""
+    ledger.record(entry(A))
+    for _ in range(4):
+        (lease,) = ledger.take(A)
+        end_with_holder(ledger, A)
+        assert ledger.settle(lease) == [A]
+    assert ledger.census().buried == 0
+
+
+def test_a_trial_that_is_over_excuses_nobody(ledger: Ledger) -> None:
+    """Once a worker has come through a trial, what ends it later is blamed as ever."""
+    ledger.record(entry(A), entry(B))
+    ledger.take(A)
+    end_with_holder(ledger, A)
+    ledger.settle(only(ledger.take(A, trial=True)))
+    ledger.take(B)
+    end_with_holder(ledger, B)
+    assert ledger.worker.take([B]).suspects == {B: 1}

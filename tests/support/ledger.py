@@ -69,6 +69,11 @@ class Ledger:
         swept = self.using(**numbers).sweep(QUEUE, most=most)
         return swept.ended, swept.due
 
+    def hasten(self) -> int:
+        """Hasten, however soon after the last time."""
+        self.client.delete("{wakequeue}:hastened")
+        return self.worker.hasten(QUEUE)
+
     def census(self) -> Census:
         """Count."""
         return self.worker.census(QUEUE)
@@ -82,8 +87,12 @@ class Ledger:
         self.client.delete(key(revision))
 
     def dump(self) -> dict[bytes, tuple[bytes, int]]:
-        """Every key with its value and the time when it expires, but for those of the rate limits, which go by themselves."""
-        names = [name for name in self.client.scan_iter() if not name.startswith((b"{wakequeue}:rate", b"{wakequeue}:ring"))]
+        """Every key with its value and the time when it expires, but for those that go by themselves within seconds."""
+        names = [
+            name
+            for name in self.client.scan_iter()
+            if not name.startswith((b"{wakequeue}:rate", b"{wakequeue}:ring", b"{wakequeue}:hastened"))
+        ]
         return {name: (self.client.dump(name), self.client.pexpiretime(name)) for name in names}
 
     def expires_in(self, revision: Revision) -> float | None:

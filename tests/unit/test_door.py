@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -78,13 +78,22 @@ def served(talk: Callable[[Caller], Awaitable[T]], service: Service, address: st
     return asyncio.run(run())
 
 
-async def say(caller: Caller, kind: str = "unary_unary") -> list[bytes] | grpc.StatusCode:
-    """Return what one call of a kind is answered, or how it fails."""
+async def say(caller: Caller, kind: str = "unary_unary", parts: Sequence[bytes] = (b"a", b"b")) -> list[bytes] | grpc.StatusCode:
+    """Return what one call of a kind is answered, or how it fails.
+
+    A stream that is refused is to send no parts: gRPC's client calls a write to a call that has ended an internal error.
+    """
     metadata = [("authorization", f"Bearer {caller.token}")] if caller.token else []
     async with caller.channel() as channel:
         method: Any = getattr(channel, kind)(f"/test/{kind}")
-        sent = iter([b"a", b"b"]) if kind.startswith("stream") else b"ab"
-        called = method(sent, metadata=metadata, timeout=10)
+        if not kind.startswith("stream"):
+            called = method(b"ab", metadata=metadata, timeout=10)
+        else:
+            called = method(metadata=metadata, timeout=10)
+            for part in parts:
+                await called.write(part)
+            if parts:
+                await called.done_writing()
         try:
             return [one async for one in called] if kind.endswith("stream") else [await called]
         except grpc.aio.AioRpcError as error:
@@ -117,8 +126,8 @@ def test_every_kind_of_method_is_behind_the_door(kind: str) -> None:
     async def talk(caller: Caller) -> None:
         assert await say(caller.but(token="hunter2"), kind) == KINDS[kind]
         service.names.clear()
-        assert await say(caller, kind) is UNAUTHENTICATED
-        assert await say(caller.but(token="wrong"), kind) is UNAUTHENTICATED
+        assert await say(caller, kind, ()) is UNAUTHENTICATED
+        assert await say(caller.but(token="wrong"), kind, ()) is UNAUTHENTICATED
         assert service.names == []
 
     service = Service()

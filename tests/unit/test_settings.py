@@ -314,25 +314,25 @@ def test_the_rhythm_is_that_of_the_settings() -> None:
 @pytest.mark.parametrize("name", ["IDLE", "IDLE_AFTER_", "SERVICE_PATTERN", "REDIS_HOST", "HOOK_ADDRESS", "PORTS", ""])
 @pytest.mark.parametrize("value", ["5s", ""])
 def test_an_unknown_variable_is_refused(name: str, value: str) -> None:
-    """A misspelt variable is named with its value, even an empty one, and all allowed names."""
+    """A misspelt variable is named, even an empty one, with all allowed names; its value may be a secret, and is not shown."""
     line = refusal({f"WAKEQUEUE_{name}": value})
-    assert line.startswith(f"WAKEQUEUE_{name} = {value!r}: ")
+    assert line.startswith(f"WAKEQUEUE_{name} = '***': ")
     assert all(known in line for known in Settings.__struct_fields__)
 
 
 @pytest.mark.parametrize(
-    ("text", "name", "value"),
+    ("text", "name"),
     [
-        ("idle = '5s'", "idle", "'5s'"),
-        ("IDLE_AFTER = '5s'", "IDLE_AFTER", "'5s'"),
-        ("[front]\nidle_after = '5s'", "front", "{'idle_after': '5s'}"),
-        ("WAKEQUEUE_IDLE_AFTER = '5s'", "WAKEQUEUE_IDLE_AFTER", "'5s'"),
+        ("idle = '5s'", "idle"),
+        ("IDLE_AFTER = '5s'", "IDLE_AFTER"),
+        ("[front]\nidle_after = '5s'", "front"),
+        ("WAKEQUEUE_IDLE_AFTER = '5s'", "WAKEQUEUE_IDLE_AFTER"),
     ],
 )
-def test_an_unknown_name_in_the_file_is_refused(text: str, name: str, value: str, tmp_path: Path) -> None:
-    """A misspelt name in the file is named with its value, the file, and all allowed names."""
+def test_an_unknown_name_in_the_file_is_refused(text: str, name: str, tmp_path: Path) -> None:
+    """A misspelt name in the file is named with the file and all allowed names, and its value is not shown."""
     line = refusal(file_of(tmp_path, text))
-    assert line.startswith(f"{name} (in {tmp_path}/settings.toml) = {value}: ")
+    assert line.startswith(f"{name} (in {tmp_path}/settings.toml) = '***': ")
     assert all(known in line for known in Settings.__struct_fields__)
 
 
@@ -625,7 +625,6 @@ def test_a_value_of_another_type_is_refused(name: str, toml: str, tmp_path: Path
         ("linger", "100ms", "linger must be shorter than answer_within (0.1s)"),
         ("answer_within", "1ms", "linger must be shorter than answer_within (0.001s)"),
         ("namespace_rate_limit", "20000", "namespace_rate_limit must be less than rate_limit (20000)"),
-        ("rate_limit", "10000", "namespace_rate_limit must be less than rate_limit (10000)"),
     ],
 )
 def test_settings_that_contradict_are_refused(name: str, text: str, says: str, tmp_path: Path) -> None:
@@ -784,7 +783,7 @@ def test_an_error_never_shows_an_autoscalers_password(endpoint: str) -> None:
     for name in ("AUTOSCALER_ENDPOINT", "WAKEQUEUE_AUTOSCALER_ENDPOINT", "WAKEQUEUE_AUTOSCALER"):
         line = refusal({name: endpoint})
         assert not re.search("ann|hunter2", line.partition("allowed")[0])
-        assert "***@a" in line
+        assert ("= '***':" if name == "WAKEQUEUE_AUTOSCALER" else "***@a") in line
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ Keys, all with the hash tag `{wakequeue}`; times are milliseconds since 1970:
     {wakequeue}:rate[:NAMESPACE]   when the next report would come if all came evenly (µs); gone once that is past
     {wakequeue}:ring:NAMESPACE     the same of the doorbells that fronts ring
     {wakequeue}:trial:HOLDER       while this worker may have suspects on trial
-    {wakequeue}:front:STREAM       the number of a front's last commit, for an hour: one that is sent again counts once
+    {wakequeue}:hastened           for a second after a worker has hastened
+    {wakequeue}:front:STREAM       the number of a front's last commit, for a day: one that is sent again counts once
 
 Calls are conserved: recorded = settled + pending + leased + buried + discarded, at every moment. The clock is Redis's, and should
 that be set back, the ledger's goes on from where it was: what is due stays due.

@@ -1,7 +1,7 @@
 -- bury: what was taken will never be confirmed; it becomes a dead letter. Calls that came since are pending.
 -- ARGV: token, idle_after (ms), how many dead letters are kept and for how long (ms), how many entries of the audit trail are
 --       kept, reason, then the names.
--- Returns: the names whose lease was lost, for which nothing has changed.
+-- Returns: the names whose lease was lost, for which nothing has changed, but that their holder lives.
 local token, idle_after, keep, keep_for, keep_history, reason =
   ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local lost, buried = {}, 0

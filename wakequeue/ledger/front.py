@@ -58,7 +58,7 @@ class FrontLedger:
         self._client = client
         self._record = client.register_script(script("record"))
         times = milliseconds(settings.ring_again), milliseconds(settings.idle_after)
-        self._rules = (queue, settings.ring_below, *times, settings.namespace_rate_limit, settings.namespace_rate_burst)
+        self._rules = (queue, settings.ring_below, *times, *settings.limits[2:])
 
     @classmethod
     def connect(cls, reach: Reach, settings: Settings, queue: str, *, timeout: float = 2.0) -> Self:

@@ -51,10 +51,9 @@ class History:
     def __init__(self, client: Redis) -> None:
         self._client = client
 
-    def newest(self, count: int, revision: Revision | None = None) -> list[Outcome]:
-        """The newest entries, of one Revision or of all, the oldest of them first."""
+    def newest(self, count: int, revision: Revision | None = None, until: str = "+") -> list[Outcome]:
+        """The newest entries up to the id `until`, of one Revision or of all, the oldest of them first."""
         found: list[Outcome] = []
-        until = "+"
         while len(found) < count:
             page = asked(self._client.xrevrange, HISTORY, until, "-", PAGE)
             found += [one for one in map(_outcome, page) if revision in {None, one.revision}]

@@ -8,11 +8,11 @@ local function entomb(name, reason, idle_after, keep_history)
   redis.call('ZADD', BURIED, now, letter)
   redis.call('HSET', DEAD, letter, cjson.encode({
     revision = name, reason = reason, calls = calls, buried_at = now, attempts = number(key, 'attempts'),
-    first_call = number(key, 'taken_first_call'), last_call = number(key, 'last_call'),
+    first_call = tonumber(redis.call('HGET', key, 'taken_first_call') or ''), last_call = number(key, 'last_call'),
     tries = redis.call('HGET', key, 'tries') or '[]', callers = redis.call('HGET', key, 'taken_callers') or '{}',
   }))
   remember(name, keep_history, 'buried', reason, '', 0)
-  redis.call('HSET', key, 'waiting', number(key, 'calls'))
+  redis.call('HSET', key, 'waiting', number(key, 'calls'), 'crashes', 0)
   go_on(name, idle_after)
   return calls
 end

@@ -15,14 +15,18 @@ PAGE: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One buried wake-up, by its `id`. Times are Unix seconds; of the `tries` each is a time and why that attempt failed."""
+    """One buried wake-up, by its `id`.
+
+    Times are Unix seconds; without calls, as a repeat is, it has no `first_call`. Of the `tries` each is a time and why that
+    attempt failed.
+    """
 
     id: str
     revision: Revision
     reason: str
     calls: int
     callers: dict[str, int]
-    first_call: float
+    first_call: float | None
     last_call: float
     attempts: int
     tries: list[tuple[float, str]]
@@ -67,7 +71,7 @@ def _letter(id_: str, content: bytes) -> DeadLetter:
         raw["reason"],
         raw["calls"],
         calls_by_caller(raw.get("callers", "{}")),
-        raw["first_call"] / 1000,
+        raw["first_call"] / 1000 if raw.get("first_call") else None,
         raw["last_call"] / 1000,
         raw["attempts"],
         timed_causes(raw.get("tries", "[]")),

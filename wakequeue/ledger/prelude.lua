@@ -82,13 +82,24 @@ local function give_back(name, due_at, cause)
   pend(name, due_at, due_at)
 end
 
+-- The holder of a lease lives: its Revision is a suspect no more, and the trial that it was on is over.
+local function acquit(key)
+  if number(key, 'crashes') > 0 then
+    redis.call('HSET', key, 'crashes', 0)
+    local trial = PREFIX .. 'trial:' .. (redis.call('HGET', key, 'holder') or '')
+    if redis.call('GET', trial) == redis.call('HGET', key, 'token') then
+      redis.call('DEL', trial)
+    end
+  end
+end
+
 -- A lease has done its work: calls that came since are pending, else a repeat is, else there is nothing to report, and the
 -- Revision is forgotten idle_after its last call, though not before it may be reported again.
 local function go_on(name, idle_after, repeat_at)
   local key = revision_key(name)
   local ready_at = number(key, 'ready_at')
   redis.call('ZREM', LEASED, name)
-  redis.call('HSET', key, 'taken', 0, 'attempts', 0, 'crashes', 0)
+  redis.call('HSET', key, 'taken', 0, 'attempts', 0)
   redis.call('HDEL', key, 'tries', 'taken_callers')
   if number(key, 'calls') > 0 then
     local due_at = math.max(now, ready_at)
@@ -100,10 +111,15 @@ local function go_on(name, idle_after, repeat_at)
   end
 end
 
--- Whether the lease that carries this token is the Revision's, and still runs.
+-- Whether the lease that carries this token is the Revision's, and still runs. Whoever comes with the last token that there was
+-- holds or held that lease, and lives.
 local function holds(name, token)
-  local until_ = redis.call('ZSCORE', LEASED, name)
-  return until_ and tonumber(until_) > now and redis.call('HGET', revision_key(name), 'token') == token
+  local key, until_ = revision_key(name), redis.call('ZSCORE', LEASED, name)
+  if redis.call('HGET', key, 'token') ~= token then
+    return false
+  end
+  acquit(key)
+  return until_ and tonumber(until_) > now
 end
 
 -- Write into the audit trail, of which the newest `keep` entries stay, what became of what was taken.

@@ -67,7 +67,7 @@ end
 
 if fresh then
   redis.call('HINCRBY', TOTALS, 'recorded', recorded)
-  redis.call('SET', stream, commit, 'PX', 3600000)
+  redis.call('SET', stream, commit, 'PX', 86400000)
   save_limits()
 end
 return replies

@@ -1,6 +1,6 @@
 -- release: what was taken was not confirmed; the Revision is pending again after a back-off.
 -- ARGV: token, the cause, then for each Revision: name, back-off (ms).
--- Returns: the names whose lease was lost, for which nothing has changed.
+-- Returns: the names whose lease was lost, for which nothing has changed, but that their holder lives.
 local lost = {}
 
 for i = 3, #ARGV, 2 do
@@ -8,7 +8,6 @@ for i = 3, #ARGV, 2 do
   if not holds(name, ARGV[1]) then
     lost[#lost + 1] = name
   else
-    redis.call('HSET', revision_key(name), 'crashes', 0)
     give_back(name, now + ARGV[i + 1], ARGV[2])
   end
 end

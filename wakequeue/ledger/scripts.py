@@ -15,6 +15,7 @@ PENDING: Final = "{wakequeue}:pending"
 BURIED: Final = "{wakequeue}:buried"
 DEAD: Final = "{wakequeue}:dead"
 HISTORY: Final = "{wakequeue}:history"
+HASTENED: Final = "{wakequeue}:hastened"
 
 #: A full Redis refuses what adds to it, whole; what works off what is there goes on (Redis 7 and Valkey, "script flags").
 FLAGS: Final[dict[Verb, str]] = {"record": "", "replay": "", "census": "no-writes"}

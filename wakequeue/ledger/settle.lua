@@ -1,7 +1,7 @@
 -- settle: what was taken has been confirmed; the Revision rests, or is pending again.
 -- ARGV: token, idle_after (ms), how many entries of the audit trail are kept, then for each Revision: name, first report, last
 --       report, concurrency, ready_at, repeat_at or '', gone, the phase that was reported or ''.
--- Returns: the names whose lease was lost, for which nothing has changed.
+-- Returns: the names whose lease was lost, for which nothing has changed, but that their holder lives.
 local token, idle_after, keep_history = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local lost, settled = {}, 0
 
@@ -11,8 +11,9 @@ for i = 4, #ARGV, 8 do
   if not holds(name, token) then
     lost[#lost + 1] = name
   else
-    settled = settled + number(key, 'taken')
-    if phase ~= '' then
+    local calls = number(key, 'taken')
+    settled = settled + calls
+    if phase ~= '' and (calls > 0 or number(key, 'attempts') > 1) then
       remember(name, keep_history, 'reported', '', phase, ARGV[i + 3])
     end
     redis.call('HSET', key, 'first_report', ARGV[i + 1], 'last_report', ARGV[i + 2], 'concurrency', ARGV[i + 3],

@@ -1,12 +1,13 @@
 -- take: lease those of the named Revisions that are due and that the rate limits let through.
 -- ARGV: lease (ms), the holder, 1 where this is a trial, reports a second of all namespaces and their burst, those of one
---       namespace and their burst, then the names.
+--       namespace and their burst, max_age (ms), then the names.
 -- Returns: now, the token, how many were delayed by each limit ({namespace, all}), the suspects ({name, crashes, ...}), then
 --          for each Revision taken: name, calls, waiting, first call, last call, due_at, attempts, first report or '', last
 --          report or '', concurrency of the last report.
 --
 -- A suspect, whose lease ended with its holder, is taken in a trial only. A Revision that a limit delays is given a slot,
--- which is its own: it is due then, and passes that limit when it is taken within 2 s of it.
+-- which is its own: it is due then, and passes that limit when it is taken within 2 s of it. What is older than max_age will be
+-- buried, and needs none.
 local lease, holder, trial = tonumber(ARGV[1]), ARGV[2], ARGV[3] == '1'
 local SLOT_LASTS = 2000
 -- Above all tokens before it, those too that a Redis gave which has failed over, and whose last ones were not replicated.
@@ -53,17 +54,21 @@ local function lease_out(name, key, due_at)
   end
 end
 
-for i = 8, #ARGV do
+for i = 9, #ARGV do
   local name = ARGV[i]
   local key = revision_key(name)
-  local state = redis.call('HMGET', key, 'due_at', 'crashes', 'passed')
+  local state = redis.call('HMGET', key, 'due_at', 'crashes', 'passed', 'last_call')
   local due_at, crashes = tonumber(state[1] or ''), tonumber(state[2] or '') or 0
   if due_at and due_at <= now then
     if crashes > 0 and not trial then
       suspects[#suspects + 1] = name
       suspects[#suspects + 1] = crashes
     else
-      local at, passed = slot(name, now - due_at <= SLOT_LASTS and tonumber(state[3] or '') or 0)
+      local passed = now - due_at <= SLOT_LASTS and tonumber(state[3] or '') or 0
+      local at = now
+      if now - (tonumber(state[4] or '') or 0) <= tonumber(ARGV[8]) then
+        at, passed = slot(name, passed)
+      end
       if at > now then
         delayed[passed] = delayed[passed] + 1
         redis.call('HSET', key, 'ready_at', at, 'passed', passed)

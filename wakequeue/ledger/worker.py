@@ -11,12 +11,15 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from wakequeue.episode import Episode, Phase
-from wakequeue.ledger.scripts import PENDING, Verb, asked, milliseconds, script, seconds
+from wakequeue.ledger.scripts import HASTENED, PENDING, Verb, asked, milliseconds, script, seconds
 from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 
 LEASE_FIELDS = 10
+
+#: How often, at most, all workers together hasten: many of them are connected again at once.
+HASTEN_EVERY_MS = 1_000
 
 #: How many names go to one script, so that none keeps Redis from its other clients for more than some milliseconds.
 NAMES_AT_ONCE = 1_000
@@ -111,20 +114,18 @@ class WorkerLedger:
         verbs: tuple[Verb, ...] = ("take", "settle", "release", "bury", "sweep", "hasten", "census")
         self._scripts = {verb: client.register_script(script(verb)) for verb in verbs}
         self._holder, self._lease_for = holder, milliseconds(settings.lease_for)
-        self._limits = (
-            settings.rate_limit,
-            settings.rate_burst,
-            settings.namespace_rate_limit,
-            settings.namespace_rate_burst,
-        )
+        self._limits = (*settings.limits, milliseconds(settings.max_age))
         self._idle_after, self._keep_history = milliseconds(settings.idle_after), settings.keep_history
         self._keep_letters = (settings.keep_dead_letters, milliseconds(settings.keep_dead_letters_for))
         self._rings = (settings.ring_below, milliseconds(settings.ring_again))
 
     @classmethod
     def connect(cls, reach: Reach, settings: Settings, *, holder: str = "", timeout: float = 2.0) -> Self:
-        """A ledger that gives up on an unanswered command after `timeout` seconds."""
-        return cls(reach.client(timeout, retries=1), settings, holder=holder)
+        """A ledger that gives up on an unanswered command after `timeout` seconds.
+
+        No verb is sent again by itself: a `take` whose answer was lost has leased what a second one would not find.
+        """
+        return cls(reach.client(timeout, retries=0), settings, holder=holder)
 
     def take(self, revisions: Iterable[Revision], *, trial: bool = False) -> Taken:
         """Lease those of the Revisions that are due and that the rate limits let through; suspects in a `trial` alone."""
@@ -175,8 +176,11 @@ class WorkerLedger:
     def hasten(self, queue: str) -> int:
         """Make due at once what an attempt to deliver failed of, to be rung with all that is due, the oldest first.
 
-        Doorbells that wait in the queue are dropped, for they came in another order. Returns how many wake-ups are due.
+        Doorbells that wait in the queue are dropped, for they came in another order. Returns how many wake-ups are due; none
+        where another worker did the same within the last second.
         """
+        if not asked(self.client.set, HASTENED, 1, nx=True, px=HASTEN_EVERY_MS):
+            return 0
         asked(self.client.delete, queue)
         names = asked(self.client.zrange, PENDING, 0, -1)
         parts = (names[start : start + NAMES_AT_ONCE] for start in range(0, len(names), NAMES_AT_ONCE))
