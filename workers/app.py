@@ -24,7 +24,7 @@ from wakequeue.setting_shown import masked
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
 from wakequeue.telemetry import WORKER, Event, configure_logging, info
-from workers import broker_page, tasks
+from workers import tasks
 from workers.autoscaler import AutoscalerConnection
 from workers.deliver import Deliverer
 from workers.hastener import Hastener
@@ -74,7 +74,10 @@ except SettingsError as error:
     _refuse(error)
 reach = Reach(settings)
 app = broker.make_app(reach)
-broker_page.install(reach)
+if "flower" in sys.argv:  # and in no other process: a worker needs none of what Flower brings
+    from workers.broker_page import install
+
+    install(reach)
 _worker: Worker | None = None
 
 
