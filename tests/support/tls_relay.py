@@ -66,7 +66,8 @@ class TlsRelay:
     async def _stop(self) -> asyncio.Server:
         self._server.close()
         for writer in self._open:
-            writer.transport.abort()
+            with contextlib.suppress(AttributeError):  # CPython's, of a TLS transport that has just ended
+                writer.transport.abort()
         return self._server
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
