@@ -1,7 +1,10 @@
 """`wakequeue dead`: the wake-ups that were given up, to be listed, shown, replayed or purged."""
 
+import contextlib
 import functools
 import json
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
@@ -130,15 +133,18 @@ def _letters() -> DeadLetters:
 def _work_through(ids: Sequence[str], verb: Callable[[Sequence[str]], int], step: int, step_seconds: float, done: str) -> None:
     """Do the verb to `step` letters each `step_seconds`, and say at the end, or when interrupted, to how many it was done."""
     count = 0
-    try:
-        with _progress() as progress:
-            task = progress.add_task(done, total=len(ids))
-            for part in _paced(ids, step, step_seconds):
-                count += verb(part)
-                progress.advance(task, len(part))
-    except KeyboardInterrupt:
+    with _interruption() as interrupted, _progress() as progress:
+        task = progress.add_task(done, total=len(ids))
+        began = time.monotonic()
+        for number, start in enumerate(range(0, len(ids), step)):
+            if interrupted.wait(began + number * step_seconds - time.monotonic()):
+                break
+            part = ids[start : start + step]
+            count += verb(part)
+            progress.advance(task, len(part))
+    if interrupted.is_set():
         click.echo(f"interrupted: {count} of {len(ids)} dead letters {done}; the same command goes on with the rest")
-        raise click.exceptions.Exit(130) from None
+        raise click.exceptions.Exit(130)
     gone = len(ids) - count
     click.echo(
         f"{count} dead letter{'s' * (count != 1)} {done}"
@@ -146,11 +152,15 @@ def _work_through(ids: Sequence[str], verb: Callable[[Sequence[str]], int], step
     )
 
 
-def _paced(ids: Sequence[str], step: int, step_seconds: float) -> Iterator[Sequence[str]]:
-    began = time.monotonic()
-    for number, start in enumerate(range(0, len(ids), step)):
-        time.sleep(max(0.0, began + number * step_seconds - time.monotonic()))
-        yield ids[start : start + step]
+@contextlib.contextmanager
+def _interruption() -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets: the step in hand is finished, and counted."""
+    interrupted = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _progress() -> Progress:

@@ -8,6 +8,7 @@ from support.fault import Row
 from support.installation import Running
 from support.mixer import check
 from support.processes import Process
+from support.reckoning import told_after
 from support.site import Site
 from support.waiting import wait_until
 
@@ -16,6 +17,9 @@ RECOVERED_WITHIN = 5.0
 
 #: A call is made, of a fresh Revision, each so many seconds.
 CALL_EVERY = 0.01
+
+#: For how many seconds Redis puts off writing its append-only file while its disk is busy (src/aof.c, flushAppendOnlyFile).
+HELD_BACK = 2.0
 
 #: How many calls, at most, are being reported when Redis goes: confirmed and not settled, they are reported again.
 IN_HAND = 50
@@ -43,6 +47,33 @@ def test_killed(trial: Trial) -> None:
     row = trial.judge(site.row("redis killed, fsync always", times, calls.answered, worst))
     assert row.lost == 0
     assert site.census().recorded_calls == row.recorded
+    assert_promises(site, row)
+    assert_unhurt(hook, worker, calls)
+
+
+@mutant(
+    "what Redis did not take is thought recorded",
+    "wakequeue/ledger/front.py",
+    "raise LedgerUnavailable(str(error) or type(error).__name__) from error",
+    "return [Recorded(ring=False, episode=Episode(), at=0.0) for _ in entries]",
+)
+def test_killed_everysec(trial: Trial) -> None:
+    """Killed with `appendfsync everysec`, it may lose what it held back while its disk was busy: 2 s of calls, and no others."""
+    site = Site.on(trial.stack, trial.env)
+    hook, (worker,) = site.installation.hook(), site.workers(1)
+    times, worst, at_stake = trial.times(5, 100), 0.0, set[str]()
+    with Calls(hook.grpc_address, CALL_EVERY) as calls:
+        for _ in range(times):
+            calls.more(0.5)
+            killed_at = time.monotonic()
+            site.redis.kill()
+            at_stake |= {key for key, at in list(calls.called_at.items()) if killed_at - HELD_BACK < at < killed_at}
+            calls.more(0.5)
+            site.redis.start()
+            worst = max(worst, site.reported(calls.answered.keys() - at_stake, RECOVERED_WITHIN))
+    told_after(site.stats, calls.answered, time.monotonic(), within=RECOVERED_WITHIN)
+    row = trial.judge(site.row("redis killed, fsync everysec", times, calls.answered, worst))
+    assert calls.answered.keys() - site.stats.requests().keys() <= at_stake
     assert_promises(site, row)
     assert_unhurt(hook, worker, calls)
 
