@@ -74,8 +74,8 @@ def test_a_reset_after_the_frame(trial: Trial, redis_server: RedisServer) -> Non
 @mutant(
     "a frame counts as delivered once it is sent",
     "workers/autoscaler.py",
-    "await (await websocket.ping())",
-    "await websocket.ping()",
+    "perf_counter()\n                await (await websocket.ping())",
+    "perf_counter()\n                await websocket.ping()",
 )
 def test_a_lost_network_under_calls(trial: Trial, redis_server: RedisServer) -> None:
     """A connection that the network loses with frames under way is noticed within 10 s, and they are sent again on another."""

@@ -25,8 +25,8 @@ WARM_AFTER = 5.0
 @mutant(
     "a frame counts as delivered once it is sent",
     "workers/autoscaler.py",
-    "await (await websocket.ping())",
-    "await websocket.ping()",
+    "perf_counter()\n                await (await websocket.ping())",
+    "perf_counter()\n                await websocket.ping()",
 )
 def test_an_autoscaler_that_reads_a_frame_a_second(trial: Trial, redis_server: RedisServer) -> None:
     """With one frame read a second, all is delivered soon after the last call, and the worker's memory stays within 10 %."""

@@ -44,9 +44,9 @@ def test_an_interrupted_replay(trial: Trial) -> None:
     assert site.census().buried == 0
 
 
-def rate(count: int) -> float:
+def rate(count: int) -> int:
     """So many a second that the replay takes 20 s, or the 2 s of a mutant."""
-    return 500.0 if count == 10_000 else 250.0
+    return 500 if count == 10_000 else 250
 
 
 def replay(site: Site, count: int) -> Process:
