@@ -4,19 +4,16 @@
 -- Returns: the names whose lease was lost, for which nothing has changed, but that their holder lives.
 local token, idle_after, keep, keep_for, keep_history, reason =
   ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
-local lost, buried = {}, 0
+local lost = {}
 
 for i = 7, #ARGV do
   local name = ARGV[i]
   if holds(name, token) then
-    buried = buried + entomb(name, reason, idle_after, keep_history)
+    entomb(name, reason, idle_after, keep_history)
   else
     lost[#lost + 1] = name
   end
 end
 
-if buried > 0 then
-  redis.call('HINCRBY', TOTALS, 'buried', buried)
-end
 bound(keep, now - keep_for)
 return lost

@@ -1,7 +1,7 @@
 -- What the verbs share that make, keep or take out dead letters; read after the prelude.
 local BURIED, DEAD = PREFIX .. 'buried', PREFIX .. 'dead'
 
--- What was taken will never be confirmed: it becomes a dead letter, with the reason. Returns its calls.
+-- What was taken will never be confirmed: it becomes a dead letter, with the reason.
 local function entomb(name, reason, idle_after, keep_history)
   local key = revision_key(name)
   local calls, letter = number(key, 'taken'), name .. '@' .. redis.call('HGET', key, 'token')
@@ -13,8 +13,8 @@ local function entomb(name, reason, idle_after, keep_history)
   }))
   remember(name, keep_history, 'buried', reason, '', 0)
   redis.call('HSET', key, 'waiting', number(key, 'calls'), 'crashes', 0)
+  redis.call('HINCRBY', TOTALS, 'buried', calls)
   go_on(name, idle_after)
-  return calls
 end
 
 -- Take these dead letters out. Returns how many there were, and their calls, which are buried no more.
@@ -34,6 +34,15 @@ local function take_out(letters)
   return found, calls
 end
 
+-- Drop these dead letters for good: their calls are discarded. Returns how many there were.
+local function discard(letters)
+  local found, calls = take_out(letters)
+  if calls > 0 then
+    redis.call('HINCRBY', TOTALS, 'discarded', calls)
+  end
+  return found
+end
+
 -- Drop the oldest dead letters: those beyond the newest `keep`, and those buried before `since`; at most 1,000 of each.
 local function bound(keep, since)
   local most = math.min(redis.call('ZCARD', BURIED) - keep, 1000)
@@ -41,9 +50,8 @@ local function bound(keep, since)
     redis.call('ZRANGEBYSCORE', BURIED, '-inf', '(' .. since, 'LIMIT', 0, 1000),
     most > 0 and redis.call('ZRANGE', BURIED, 0, most - 1) or {},
   }) do
-    local found, calls = take_out(old)
+    local found = discard(old)
     if found > 0 then
-      redis.call('HINCRBY', TOTALS, 'discarded', calls)
       redis.call('HINCRBY', TOTALS, 'letters_dropped', found)
     end
   end

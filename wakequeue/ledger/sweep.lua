@@ -22,16 +22,14 @@ local function blame(key)
 end
 
 local dead = redis.call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, most)
-local swept, buried = {#dead, 0}, 0
+local swept = {#dead, 0}
 for _, name in ipairs(dead) do
   if blame(revision_key(name)) >= POISONED_AFTER then
-    swept[2], buried = swept[2] + 1, buried + entomb(name, 'poisoned', idle_after, keep_history)
+    swept[2] = swept[2] + 1
+    entomb(name, 'poisoned', idle_after, keep_history)
   else
     give_back(name, now, 'the lease ran out')
   end
-end
-if buried > 0 then
-  redis.call('HINCRBY', TOTALS, 'buried', buried)
 end
 bound(keep, now - keep_for)
 
