@@ -7,11 +7,16 @@
     admission      who may: by certificate, by token (pure)
     files          certificates and tokens, read again when they change
     mixer          Istio Mixer's out-of-process adapter protocol
-    resolve        which Revision a call means
+    hook           what every protocol does with a call: rule, resolve, record
+    call, outcome  what a gateway told of one request, and what became of it (pure)
+    rules          which calls wake (pure)
+    resolve        which Revision a call means (pure)
     recorder       answers awake Revisions from memory; makes the others durable, many in one commit
-    tallies        calls that are not yet recorded, counted by Revision
+    tallies        calls that are not yet recorded, counted by Revision (pure)
+    waiting        requests that found no upstream, and come again (pure)
+    commits        sends what is to be durable, until it is
     doorbell       publishes the Celery message for those that are due
-    call, client   the other side: makes calls as Mixer makes them
+    command, client  the other side: makes calls as Mixer makes them
 
 The user's request never fails because of this package: whatever goes wrong, the answer to a call that was let in is OK. One that
 may not come in is refused, with an error.

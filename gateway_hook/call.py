@@ -1,95 +1,51 @@
-"""`wakequeue call`: real calls to the front, in Mixer's wire format, as a gateway would make them."""
+"""A call: what a gateway told of one request, whatever the protocol it spoke. Pure."""
 
-import asyncio
-import json
-import time
-from statistics import quantiles
-from typing import TYPE_CHECKING, BinaryIO, Final
+from dataclasses import dataclass
+from typing import Literal
 
-import click
-import grpc
-
-from gateway_hook.client import Front, Own
-from gateway_hook.mixer import METHOD, SERVICE
-from gateway_hook.wire.authorization_pb2 import ActionMsg, HandleAuthorizationRequest, InstanceMsg
-from gateway_hook.wire.check_pb2 import CheckResult
-from wakequeue.arguments import REVISION
-from wakequeue.revision import Revision
-from wakequeue.setting_sources import load
-
-if TYPE_CHECKING:
-    Check = grpc.aio.UnaryUnaryMultiCallable[bytes, CheckResult]
-
-#: As many as one Mixer has in flight.
-IN_FLIGHT: Final = 1_024
+#: How a Revision's reports are made; see `wakequeue.settings.Settings.report_style`. Empty where the settings say it.
+ReportStyle = Literal["", "activator", "original"]
 
 
-@click.command()
-@click.argument("revision", type=REVISION, metavar="NAMESPACE/REVISION")
-@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many calls, all at once.")
-@click.option("--timeout", type=click.FloatRange(min=0.01), default=5.0, show_default=True, help="Seconds that a call may take.")
-@click.option("--ca", type=click.File("rb"), help="Trust the authorities in this file, not the front's certificate alone.")
-@click.option(
-    "--identity",
-    type=(click.File("rb"), click.File("rb")),
-    metavar="CERTIFICATE KEY",
-    help="Show the certificate in these files, not the front's own.",
-)
-@click.option("--server-name", help="The host that the front's certificate names, where it isn't that of its address.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def call(  # noqa: PLR0913  click passes each option as an argument
-    *,
-    revision: Revision,
-    count: int,
-    timeout: float,
-    ca: BinaryIO | None,
-    identity: tuple[BinaryIO, BinaryIO] | None,
-    server_name: str | None,
-    as_json: bool,
-) -> None:
-    """Call the front as a gateway does when a request arrives for a Revision.
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A namespace and a service in any of the forms that gateways use; see `gateway_hook.resolve`. No service says nothing."""
 
-    It has the front's settings: where it is, its token, its certificate. The options are for a caller that has others.
+    namespace: bytes
+    service: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The gateway's own name of where the request goes."""
+
+    name: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The host that the request is for, as its client wrote it: it names only what the settings say of it."""
+
+    name: bytes
+
+
+Source = Named | Cluster | Host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request that a gateway told of: whatever it said of it, empty where it said nothing.
+
+    `sources` may name its Revision, the most trusted one first. `probe` is true where it carries a probe's header. A `cold` one
+    found no upstream; then `request_id` tells further attempts of the same request from other requests.
     """
-    certificate, key = (file.read() for file in identity) if identity else (None, None)
-    front = Front.of(load(), Own(ca.read() if ca else None, certificate, key, server_name))
-    began = time.perf_counter()
-    try:
-        seconds = asyncio.run(_call_all(front, revision, count, timeout))
-    except grpc.aio.AioRpcError as error:
-        msg = f"the front at {front.address} did not answer: {error.code().name}, {error.details()}"
-        raise click.ClickException(msg) from error
-    took = time.perf_counter() - began
-    figures = {"calls": count, "seconds": took, "p50_ms": _percentile(seconds, 50), "p99_ms": _percentile(seconds, 99)}
-    if as_json:
-        click.echo(json.dumps({"revision": str(revision)} | figures))
-    else:
-        click.echo(
-            f"{revision}: {count} call{'s' * (count > 1)} answered OK in {took:.2f} s "
-            f"(p50 {figures['p50_ms']:.1f} ms, p99 {figures['p99_ms']:.1f} ms)"
-        )
 
-
-async def _call_all(front: Front, revision: Revision, count: int, deadline: float) -> list[float]:
-    request = HandleAuthorizationRequest(
-        instance=InstanceMsg(
-            name=b"wakequeue.instance.istio-system",
-            action=ActionMsg(namespace=revision.namespace.encode(), service=revision.name.encode(), method=b"GET", path=b"/"),
-        )
-    ).SerializeToString()
-    in_flight = asyncio.Semaphore(IN_FLIGHT)
-    async with front.channel() as channel:
-        check: Check = channel.unary_unary(f"/{SERVICE}/{METHOD}", response_deserializer=CheckResult.FromString)
-
-        async def one() -> float:
-            async with in_flight:
-                began = time.perf_counter()
-                await check(request, timeout=deadline, metadata=front.metadata)
-                return time.perf_counter() - began
-
-        return await asyncio.gather(*(one() for _ in range(count)))
-
-
-def _percentile(seconds: list[float], percent: int) -> float:
-    """In milliseconds."""
-    return 1000 * (seconds[0] if len(seconds) == 1 else quantiles(seconds, n=100, method="inclusive")[percent - 1])
+    sources: tuple[Source, ...]
+    method: str = ""
+    path: str = ""
+    host: str = ""
+    user_agent: str = ""
+    probe: bool = False
+    cold: bool = False
+    request_id: str = ""
+    style: ReportStyle = ""

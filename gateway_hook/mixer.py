@@ -7,23 +7,21 @@ only an awake Revision's answer may be used again.
 
 from collections.abc import Iterable
 from datetime import timedelta
-from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import DecodeError
 from google.rpc.code_pb2 import OK
 from google.rpc.status_pb2 import Status
 
+from gateway_hook.call import Call, Named
 from gateway_hook.door import identity
-from gateway_hook.recorder import Outcome, Recorder
-from gateway_hook.resolve import is_probe, resolve
+from gateway_hook.hook import Hook
+from gateway_hook.outcome import Outcome
+from gateway_hook.rules import is_probe
 from gateway_hook.wire.authorization_pb2 import HandleAuthorizationRequest, PropertyMsg
 from gateway_hook.wire.check_pb2 import CheckResult
-from wakequeue.errors import Unresolved
 from wakequeue.settings import Settings
-from wakequeue.telemetry import ANSWER, CALLS, UNRESOLVED, Bounded, Event
 
 SERVICE: Final = "authorization.HandleAuthorizationService"
 METHOD: Final = "HandleAuthorization"
@@ -39,53 +37,35 @@ if TYPE_CHECKING:
 class Mixer:
     """The adapter: one method, answered in Mixer's wire format."""
 
-    def __init__(self, recorder: Recorder, settings: Settings) -> None:
-        self._recorder, self._settings = recorder, settings
+    def __init__(self, hook: Hook, settings: Settings) -> None:
+        self._hook = hook
         self._uncached = _answer(timedelta(seconds=1), 0)
         self._cached = _answer(timedelta(seconds=settings.awake_cache), USES)
-        #: How many calls were answered.
-        self.answered = 0
-        self._unresolved = Bounded(Event.UNRESOLVED)
-        self._failed = Bounded(Event.CALL_FAILED)
 
-    def handler(self) -> grpc.GenericRpcHandler:
-        """What the gRPC server serves. Requests arrive as bytes, because one that can't be parsed is answered OK too."""
+    def handlers(self) -> dict[str, grpc.GenericRpcHandler]:
+        """What the gRPC server serves, by service. Requests arrive as bytes, for one that can't be parsed is answered OK too."""
         method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self.check)
-        return grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})
+        return {SERVICE: grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})}
 
     async def check(self, request: bytes, context: "Context") -> bytes:
         """Answer one check with a serialized CheckResult."""
-        started = perf_counter()
-        try:
-            outcome, answer = await self._answer(request, context)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is our trouble and not the user's
-            outcome, answer = "failed", self._uncached
-            self._failed.warning(protocol=PROTOCOL, error=repr(error))
-        CALLS.labels(PROTOCOL, outcome).inc()
-        self.answered += 1
-        ANSWER.observe(perf_counter() - started)
-        return answer
+        outcome = await self._hook.call(PROTOCOL, identity(context), lambda: _read(request), context.time_remaining())
+        return self._cached if outcome is Outcome.AWAKE else self._uncached
 
-    async def _answer(self, request: bytes, context: "Context") -> tuple[str, bytes]:
-        try:
-            instance = HandleAuthorizationRequest.FromString(request).instance
-            if is_probe(_headers(instance.action.properties)) or is_probe(_headers(instance.subject.properties)):
-                return "probe", self._uncached
-            action, settings = instance.action, self._settings
-            revision = resolve(action.namespace, action.service, settings.service_patterns, settings.namespaces)
-        except DecodeError:
-            return self._refuse("malformed", ""), self._uncached
-        except Unresolved as error:
-            return self._refuse(error.reason, error.detail), self._uncached
-        remaining = context.time_remaining()
-        budget = self._settings.answer_within if remaining is None else remaining / 2
-        outcome = await self._recorder.record(revision, f"{PROTOCOL} {identity(context)}", budget)
-        return outcome, self._cached if outcome is Outcome.AWAKE else self._uncached
 
-    def _refuse(self, reason: str, detail: str) -> str:
-        UNRESOLVED.labels(reason).inc()
-        self._unresolved.warning(protocol=PROTOCOL, reason=reason, detail=detail)
-        return "unresolved"
+def _read(request: bytes) -> Call:
+    """The call that a HandleAuthorizationRequest tells of. Raises DecodeError."""
+    instance = HandleAuthorizationRequest.FromString(request).instance
+    action = instance.action
+    headers = _headers(instance.subject.properties) | _headers(action.properties)
+    return Call(
+        sources=(Named(action.namespace, action.service),),
+        method=action.method.decode(errors="replace"),
+        path=action.path.decode(errors="replace"),
+        host=headers.get("host", ""),
+        user_agent=headers.get("user-agent", ""),
+        probe=is_probe(headers),
+    )
 
 
 def _headers(properties: Iterable[PropertyMsg]) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""The gRPC port: the adapter behind its door, with health and reflection beside it; kept open until the front is told to stop."""
+"""The gRPC port: the services that gateways call, behind the door; kept open until the front is told to stop."""
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -10,7 +11,7 @@ from grpc_reflection.v1alpha import reflection
 
 from gateway_hook.credentials import server_credentials
 from gateway_hook.door import Door
-from gateway_hook.mixer import SERVICE, Mixer
+from gateway_hook.hook import Hook
 from wakequeue.errors import CannotStart
 from wakequeue.settings import Settings
 from wakequeue.telemetry import Event, warning
@@ -38,10 +39,13 @@ if TYPE_CHECKING:
 
 
 class Port:
-    """Serves an adapter at `grpc_address`. Raises SettingsError where certificates or tokens can't be used."""
+    """Serves a hook's protocols at `grpc_address`: handlers by the name of their service.
 
-    def __init__(self, adapter: Mixer, settings: Settings) -> None:
-        self._adapter, self._settings = adapter, settings
+    Raises SettingsError where certificates or tokens can't be used.
+    """
+
+    def __init__(self, hook: Hook, services: Mapping[str, grpc.GenericRpcHandler], settings: Settings) -> None:
+        self._hook, self._services, self._settings = hook, services, settings
         self._door, self._credentials = Door(settings), server_credentials(settings)
         self._tasks: set[Task] = set()
 
@@ -59,7 +63,7 @@ class Port:
         begun = asyncio.all_tasks() - before
         # gRPC's own task for this server, which is done only where the server has ended by itself.
         self._tasks = {task for task in begun if getattr(task.get_coro(), "__name__", "") == SERVING_COROUTINE}
-        for name in ("", SERVICE):
+        for name in ("", *self._services):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def keep_open(self, told: asyncio.Event) -> None:
@@ -84,10 +88,10 @@ class Port:
             ("grpc.absolute_max_metadata_size", self._settings.grpc_metadata_bytes),
         )
         server = grpc.aio.server(options=OPTIONS + limits, interceptors=[self._door])
-        server.add_generic_rpc_handlers([self._adapter.handler()])
+        server.add_generic_rpc_handlers(list(self._services.values()))
         alive = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(alive, server)
-        reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+        reflection.enable_server_reflection([*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
         return server, alive
 
     def _listen(self) -> None:
@@ -111,6 +115,6 @@ class Port:
         """Go on answering while calls arrive: gRPC cancels those that it has not yet handed over when it is stopped."""
         deadline = time.monotonic() + within
         answered = -1
-        while self._adapter.answered != answered and time.monotonic() < deadline:
-            answered = self._adapter.answered
+        while self._hook.answered != answered and time.monotonic() < deadline:
+            answered = self._hook.answered
             await asyncio.sleep(QUIET_SECONDS)

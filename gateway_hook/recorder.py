@@ -5,58 +5,34 @@ deadline. One group is committed at a time; meanwhile the next one fills, so tha
 Above `linger_above` calls a second each commit waits a little longer for company. A Revision that the ledger has called awake
 is answered at once; its calls are counted here and recorded once in `report_every`.
 
-While Redis is away the group in hand is sent again, unchanged, and the open one holds what comes, up to `buffer_revisions`.
-Commits are numbered, in two streams, so that one whose answer was lost isn't counted twice.
+While Redis is away the open group holds what comes, up to `buffer_revisions`.
+
+A request that found no upstream comes again until it finds one. Its first attempt is a call; of the further ones the ledger is
+told, twice in `report_every`, that the request still waits.
 """
 
 import asyncio
 import contextlib
-import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Final, Literal, Protocol
+from typing import Final
 
+from gateway_hook.call import ReportStyle
+from gateway_hook.commits import Commits, Ledger, Stream
+from gateway_hook.outcome import Outcome
 from gateway_hook.tallies import Tallies
-from wakequeue.errors import LedgerUnavailable
-from wakequeue.ledger import Commit, Entry, Recorded
+from gateway_hook.waiting import Attempt, Waiting
+from wakequeue.ledger import Recorded
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
-from wakequeue.telemetry import BUFFERED, DROPPED, RECORD, RECORDED, Bounded, Event, info, warning
-
-#: How long to wait before a commit that failed is sent again, in seconds.
-RETRY_AFTER: Final = 0.05
+from wakequeue.telemetry import BUFFERED, DROPPED, RECORDED, Bounded, Event, warning
 
 #: Over how many seconds the rate of calls is measured.
 RATE_WINDOW: Final = 0.1
 
-#: The most Revisions in one script call, so that no commit keeps Redis from its other clients for more than some milliseconds.
-COMMIT_REVISIONS: Final = 1_000
-
-#: Commits of groups and those of awake Revisions overtake each other, so each has numbers of its own.
-Stream = Literal["groups", "awake"]
-
-
-class Outcome(StrEnum):
-    """What became of a call."""
-
-    #: Durable, and its Revision sleeps or wakes.
-    RECORDED = "recorded"
-    #: Its Revision is awake.
-    AWAKE = "awake"
-    #: Held in memory: not yet durable when its answer was due.
-    BUFFERED = "buffered"
-    #: Not held: the buffer was full.
-    DROPPED = "dropped"
-
-
-class Ledger(Protocol):
-    """The ledger's verb for the front."""
-
-    async def record(self, commit: Commit, entries: Sequence[Entry]) -> list[Recorded]:
-        """Make a commit durable; see `wakequeue.ledger.FrontLedger.record`."""
-        ...
+#: How many waiting requests are remembered: each costs some 300 bytes.
+MOST_WAITING: Final = 100_000
 
 
 @dataclass(slots=True)
@@ -83,52 +59,61 @@ class Recorder:
         name: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ledger, self._ring, self._settings, self._name, self._clock = ledger, ring, settings, name, clock
+        self._commits, self._ring, self._settings, self._clock = Commits(ledger, name, clock), ring, settings, clock
         self._open = _Group()
         self._rhythm = settings.rhythm
         self._filled = asyncio.Event()
         self._awake_until: dict[Revision, float] = {}
         self._awake_calls = Tallies()
-        self._numbers = {"groups": itertools.count(1), "awake": itertools.count(1)}
-        self._away = False
+        self._waiting = Waiting(patience=settings.patience, most=MOST_WAITING)
         self._closing = asyncio.Event()
         self._unrecorded = 0
         self._in_hand = 0
+        BUFFERED.set_function(lambda: self._unrecorded)
         self._buffer_full = Bounded(Event.CALLS_DROPPED)
         self._rate = _Rate(clock)
         self._committing = asyncio.create_task(self._commit_groups(), name="recorder")
-        self._flushing = asyncio.create_task(self._flush_awake(), name="recorder of awake Revisions")
+        self._later = (
+            asyncio.create_task(self._flush_awake(), name="recorder of awake Revisions"),
+            asyncio.create_task(self._tell_who_waits(), name="recorder of waiting requests"),
+        )
 
-    async def record(self, revision: Revision, caller: str, budget: float) -> Outcome:
+    async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
         """Record one call that `caller` told of, and return within `budget` seconds."""
         now = self._clock()
         if now < self._awake_until.get(revision, 0.0):
             self._awake_until[revision] = now + self._settings.idle_after
-            self._awake_calls.add(revision, caller, now)
+            self._awake_calls.add(revision, caller, now, style)
             self._unrecorded += 1
             return Outcome.AWAKE
-        group = self._open
-        if revision not in group.tallies and self._in_hand + len(group.tallies) >= self._settings.buffer_revisions:
-            DROPPED.inc()
-            self._buffer_full.warning(calls=1, because="the buffer is full")
-            return Outcome.DROPPED
-        if not group.tallies:
-            self._filled.set()
-            asyncio.get_running_loop().call_later(self._settings.answer_within, group.answered.set)
-        group.tallies.add(revision, caller, now)
-        self._unrecorded += 1
-        if budget >= self._settings.answer_within:
-            await group.answered.wait()
+        if not self._has_room(revision):
+            return self._drop("the buffer is full")
+        group = self._join()
+        group.tallies.add(revision, caller, now, style)
+        return await self._answer(group, budget)
+
+    async def record_cold(self, revision: Revision, caller: str, budget: float, request: str) -> Outcome:
+        """Record one attempt of a request that found no upstream: of each `request` the first is a call, where it has a name."""
+        now = self._clock()
+        self._awake_until.pop(revision, None)
+        if not self._has_room(revision):
+            return self._drop("the buffer is full")
+        attempt = self._waiting.attempt(revision, request, caller, now) if request else None
+        if attempt is Attempt.FURTHER:
+            return Outcome.WAITING
+        if attempt is Attempt.TOO_MANY:
+            return self._drop("too many requests wait")
+        group = self._join()
+        if attempt is Attempt.FIRST:
+            group.tallies.add_request(revision, caller, now, request)
         else:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(budget):
-                    await group.answered.wait()
-        return group.outcome
+            group.tallies.add(revision, caller, now)
+        return await self._answer(group, budget)
 
     @property
     def alive(self) -> bool:
         """Whether it still records; a defect alone can end it before `close`."""
-        return not (self._committing.done() or self._flushing.done())
+        return not any(task.done() for task in (self._committing, *self._later))
 
     async def close(self, within: float) -> None:
         """Make durable what was called so far; what isn't after `within` seconds is dropped, counted and logged."""
@@ -136,7 +121,7 @@ class Recorder:
         self._filled.set()
         try:
             async with asyncio.timeout(within):
-                await asyncio.gather(self._committing, self._flushing)
+                await asyncio.gather(self._committing, *self._later)
         except TimeoutError:
             DROPPED.inc(self._unrecorded)
             warning(Event.CALLS_DROPPED, calls=self._unrecorded, because="stopped while Redis was away")
@@ -157,53 +142,69 @@ class Recorder:
 
     async def _flush_awake(self) -> None:
         while not self._closing.is_set() or self._awake_calls:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.report_every):
-                    await self._closing.wait()
+            await self._closing_within(self._settings.report_every)
             now = self._clock()
             self._awake_until = {revision: until for revision, until in self._awake_until.items() if until > now}
             calls, self._awake_calls = self._awake_calls, Tallies()
             await self._commit("awake", calls)
 
+    async def _tell_who_waits(self) -> None:
+        told_at = self._clock()
+        while not self._closing.is_set():
+            await self._closing_within(self._settings.report_every / 2)
+            then, told_at = told_at, self._clock()
+            async for part in self._commits.send("waiting", self._waiting.since(then, told_at)):
+                self._ring_due(part)
+
     async def _commit(self, stream: Stream, tallies: Tallies) -> None:
-        """Make calls durable, however long Redis is away; have the doorbells of those that are due rung."""
-        revisions = list(tallies)
-        for start in range(0, len(revisions), COMMIT_REVISIONS):
-            part = revisions[start : start + COMMIT_REVISIONS]
-            recorded = await self._record(stream, part, tallies)
-            calls = sum(tallies[revision].calls for revision in part)
+        """Make calls durable, and have the doorbells of those that are due rung."""
+        async for part in self._commits.send(stream, tallies):
+            calls = sum(tallies[revision].calls + len(tallies[revision].requests) for revision in part)
             self._unrecorded -= calls
-            BUFFERED.set(self._unrecorded)
             RECORDED.inc(calls)
-            self._ring(revision for revision, one in zip(part, recorded, strict=True) if one.ring)
-            for revision, one in zip(part, recorded, strict=True):
+            self._ring_due(part)
+            for revision, one in part.items():
                 if one.episode.phase(one.at, self._rhythm) == "awake":
                     until = tallies[revision].last + self._settings.idle_after
                     self._awake_until[revision] = max(until, self._awake_until.get(revision, 0.0))
 
-    async def _record(self, stream: Stream, part: Sequence[Revision], tallies: Tallies) -> list[Recorded]:
-        commit = Commit(f"{self._name}:{stream}", next(self._numbers[stream]))
-        while True:
-            now = self._clock()
-            entries = [
-                Entry(revision, tally.calls, stream == "awake", now - tally.first, now - tally.last, tally.callers)
-                for revision in part
-                for tally in (tallies[revision],)
-            ]
-            try:
-                with RECORD.time():
-                    recorded = await self._ledger.record(commit, entries)
-            except LedgerUnavailable as error:
-                if not self._away:
-                    warning(Event.LEDGER_AWAY, error=error)
-                self._away = True
-                BUFFERED.set(self._unrecorded)
-                await asyncio.sleep(RETRY_AFTER)
-            else:
-                if self._away:
-                    info(Event.LEDGER_BACK)
-                self._away = False
-                return recorded
+    def _ring_due(self, part: Mapping[Revision, Recorded]) -> None:
+        self._ring(revision for revision, one in part.items() if one.ring)
+
+    async def _closing_within(self, seconds: float) -> None:
+        """Wait so long, or until it is to close."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+
+    def _has_room(self, revision: Revision) -> bool:
+        """Whether the open group takes calls of this Revision."""
+        tallies = self._open.tallies
+        return revision in tallies or self._in_hand + len(tallies) < self._settings.buffer_revisions
+
+    def _drop(self, because: str) -> Outcome:
+        DROPPED.inc()
+        self._buffer_full.warning(calls=1, because=because)
+        return Outcome.DROPPED
+
+    def _join(self) -> _Group:
+        """The open group, for one more call."""
+        group = self._open
+        if not group.tallies:
+            self._filled.set()
+            asyncio.get_running_loop().call_later(self._settings.answer_within, group.answered.set)
+        self._unrecorded += 1
+        return group
+
+    async def _answer(self, group: _Group, budget: float) -> Outcome:
+        """What became of a group's calls, once they are durable, or as far as is known within `budget` seconds."""
+        if budget >= self._settings.answer_within:
+            await group.answered.wait()
+        else:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(budget):
+                    await group.answered.wait()
+        return group.outcome
 
 
 class _Rate:

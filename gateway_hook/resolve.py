@@ -1,14 +1,16 @@
-"""Which Revision a call means: the namespace and service that the gateway named, in any of the forms that gateways use.
+"""Which Revision a call means: by the first of its sources that says so, in any of the forms that gateways use. Pure.
 
-The service may be a bare Revision name, a Kubernetes host name (`name.namespace.svc.domain`, with or without a port), and may
-carry the suffix of a Revision's private service, `-priv` or `-private`. Pure.
+A service may be a bare Revision name, a Kubernetes host name (`name.namespace.svc.domain`, with or without a port), and may carry
+the suffix of a Revision's private service, `-priv` or `-private`; or a host that the operator's table names. A cluster may be
+Istio's, Kourier's or Contour's; any other says nothing, for every route has one.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from typing import Final
 
+from gateway_hook.call import Cluster, Host, Named, Source
+from gateway_hook.rules import host_of
 from wakequeue.errors import Unresolved
 from wakequeue.revision import Revision
 
@@ -20,62 +22,104 @@ PRIVATE_SUFFIX: Final = re.compile(r"-priv(?:ate)?$")
 #: kmeta/names.go, ChildName). The name can't be told from it.
 DIGESTED: Final = re.compile(r"[-a-z0-9]{23}[0-9a-f]{32}-private")
 
-#: User agents of Kubernetes' and Knative's own probes (knative.dev/networking pkg/http/header, serving pkg/activator).
-PROBE_AGENTS: Final = (
-    "kube-probe/",
-    "knative-ingress-probe",
-    "knative-activator-probe",
-    "knative-queue-proxy-probe",
-    "knative-autoscaling-probe",
+#: Istio's clusters, `outbound|PORT|SUBSET|HOST` and, by SNI, `outbound_.PORT_.SUBSET_.HOST` (pilot/pkg/model, BuildSubsetKey and
+#: BuildDNSSrvSubsetKey); Kourier's, NAMESPACE/REVISION; Contour's, NAMESPACE/REVISION/PORT/DIGEST.
+CLUSTERS: Final = (
+    re.compile(r"outbound\|[0-9]+\|[^|]*\|(?P<name>[^|]+)"),
+    re.compile(r"outbound_\.[0-9]+_\.[^_]*_\.(?P<name>.+)"),
+    re.compile(r"(?P<namespace>[^/|]+)/(?P<name>[^/|]+)(?:/[0-9]+/[0-9a-f]+)?"),
 )
-PROBE_HEADERS: Final = ("k-network-probe", "k-kubelet-probe")
 
 
-def resolve(
-    namespace: bytes, service: bytes, patterns: Iterable[re.Pattern[str]] = (), namespaces: Iterable[str] = ("*",)
-) -> Revision:
-    """The Revision of a call, if it is of one of the operator's namespaces.
+class Resolver:
+    """Resolves sources by the operator's patterns for services and clusters, and their table of hosts."""
 
-    Raises Unresolved with one of the reasons `no_service`, `invalid_utf8`, `unknown_host`, `digested_name`, `invalid_name`,
-    `namespace_not_allowed`.
-    """
-    revision = _named(namespace, service, patterns)
-    if not any(fnmatchcase(revision.namespace, one) for one in namespaces):
-        raise Unresolved("namespace_not_allowed", str(revision))
-    return revision
+    def __init__(self, patterns: Iterable[re.Pattern[str]] = (), hosts: Mapping[str, Revision] | None = None) -> None:
+        self._patterns, self._hosts = tuple(patterns), hosts or {}
 
+    def resolve(self, sources: Iterable[Source]) -> Revision:
+        """The Revision that the first source names which names any.
 
-def _named(namespace: bytes, service: bytes, patterns: Iterable[re.Pattern[str]]) -> Revision:
-    """The operator's patterns come first; a namespace in the service wins over the call's."""
-    try:
-        place, text = namespace.decode().strip().lower(), service.decode().strip().lower()
-    except UnicodeDecodeError as error:
-        raise Unresolved("invalid_utf8", repr(service[:70])) from error
-    if not text:
+        Raises Unresolved with one of the reasons `no_service`, `invalid_utf8`, `unknown_host`, `digested_name`, `invalid_name`.
+        """
+        for source in sources:
+            match source:
+                case Named(namespace, service):
+                    revision = self._service(namespace, service)
+                case Cluster(name):
+                    revision = self._cluster(_text(name))
+                case Host(name):
+                    revision = self._host(_text(name))
+            if revision is not None:
+                return revision
         raise Unresolved("no_service")
-    if not (place + service.decode()).isascii():
+
+    def _service(self, namespace: bytes, service: bytes) -> Revision | None:
+        """The operator's patterns come first; a namespace in the service wins over the call's."""
+        text = _text(service)
+        if not text:
+            return None
+        place = _text(namespace)
+        if revision := self._by_pattern(place, text):
+            return revision
+        name = PORT.sub("", text).rstrip(".")
+        if "." not in name:
+            return _revision(place, name)
+        if match := HOST.fullmatch(name):
+            return _revision(match["namespace"], match["name"])
+        if revision := self._host(name):
+            return revision
+        raise Unresolved("unknown_host", name[:140])
+
+    def _cluster(self, text: str) -> Revision | None:
+        if revision := self._by_pattern("", text):
+            return revision
+        match = next(filter(None, (form.fullmatch(text) for form in CLUSTERS)), None)
+        if match is None:
+            return None
+        groups = match.groupdict()
+        if "namespace" in groups:
+            return _revision(groups["namespace"], groups["name"])
+        # A host outside the cluster's own is another's service, such as one on the internet.
+        host = HOST.fullmatch(groups["name"])
+        return _revision(host["namespace"], host["name"]) if host else None
+
+    def _host(self, text: str) -> Revision | None:
+        """The table's own entry, else that of the longest wildcard that covers the host."""
+        name = host_of(text)
+        if name in self._hosts:
+            return self._hosts[name]
+        while name:
+            name = name.partition(".")[2]
+            if revision := self._hosts.get(f"*.{name}" if name else "*"):
+                return revision
+        return None
+
+    def _by_pattern(self, place: str, text: str) -> Revision | None:
+        for pattern in self._patterns:
+            if match := pattern.fullmatch(text):
+                groups = match.groupdict()
+                return _named(groups.get("namespace") or place, groups["name"] or "")
+        return None
+
+
+def _text(data: bytes) -> str:
+    try:
+        text = data.decode().strip()
+    except UnicodeDecodeError as error:
+        raise Unresolved("invalid_utf8", repr(data[:70])) from error
+    if not text.isascii():
         raise Unresolved("invalid_name", repr(text[:70]))
-    for pattern in patterns:
-        if match := pattern.fullmatch(text):
-            groups = match.groupdict()
-            return _revision(groups.get("namespace") or place, groups["name"] or "")
-    name = PORT.sub("", text).rstrip(".")
-    if "." in name:
-        match = HOST.fullmatch(name)
-        if not match:
-            raise Unresolved("unknown_host", name[:140])
-        name, place = match["name"], match["namespace"]
-    if DIGESTED.fullmatch(name):
-        raise Unresolved("digested_name", name)
-    return _revision(place, PRIVATE_SUFFIX.sub("", name))
-
-
-def is_probe(headers: Mapping[str, str]) -> bool:
-    """Whether these request headers (names in lower case) are those of a probe, which asks and doesn't use."""
-    return headers.get("user-agent", "").lower().startswith(PROBE_AGENTS) or any(map(headers.get, PROBE_HEADERS))
+    return text.lower()
 
 
 def _revision(namespace: str, name: str) -> Revision:
+    if DIGESTED.fullmatch(name):
+        raise Unresolved("digested_name", name)
+    return _named(namespace, PRIVATE_SUFFIX.sub("", name))
+
+
+def _named(namespace: str, name: str) -> Revision:
     try:
         return Revision(namespace, name)
     except ValueError as error:

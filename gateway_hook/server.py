@@ -8,6 +8,7 @@ import uuid
 import click
 
 from gateway_hook.doorbell import Doorbell
+from gateway_hook.hook import Hook
 from gateway_hook.mixer import Mixer
 from gateway_hook.port import Port
 from gateway_hook.recorder import Recorder
@@ -36,7 +37,8 @@ async def _serve(settings: Settings) -> None:
     ledger = FrontLedger.connect(reach, settings, broker.QUEUE)
     doorbell = Doorbell(lambda revisions: broker.ring(app, revisions))
     recorder = Recorder(ledger, doorbell.ring, settings, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
-    port = Port(Mixer(recorder, settings), settings)
+    calls = Hook(recorder, settings)
+    port = Port(calls, Mixer(calls, settings).handlers(), settings)
     pinged = WorkerLedger.connect(reach, settings, timeout=1.0)
     serving = asyncio.Event()
     admin = AdminServer(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway_hook.call import ReportStyle
 from wakequeue.revision import Revision
 
 #: How many callers of one Revision a commit names; further ones are counted together.
@@ -12,29 +13,43 @@ OTHERS: Final = "others"
 
 @dataclass(slots=True)
 class Tally:
-    """The calls of one Revision; times are the recorder's clock, in seconds."""
+    """The calls of one Revision; times are the recorder's clock, in seconds.
+
+    `calls` are those that can't be told apart, made by `callers`; `requests` are those known to wait, each with its caller.
+    """
 
     first: float
     last: float
     calls: int = 0
     callers: dict[str, int] = field(default_factory=dict)
+    requests: dict[str, str] = field(default_factory=dict)
+    style: ReportStyle = ""
 
 
 class Tallies(dict[Revision, Tally]):
     """Calls by Revision, with who made them, and the times of the first and the last."""
 
-    def add(self, revision: Revision, caller: str, now: float) -> None:
-        """Count one call."""
-        tally = self.get(revision)
-        if tally is None:
-            tally = self[revision] = Tally(now, now)
+    def add(self, revision: Revision, caller: str, now: float, style: ReportStyle = "") -> None:
+        """Count one call; the last style that is named is that of them all."""
+        tally = self._at(revision, now)
         tally.calls += 1
-        tally.last = now
+        tally.style = style or tally.style
         if caller not in tally.callers and len(tally.callers) >= MOST_CALLERS:
             caller = OTHERS
         tally.callers[caller] = tally.callers.get(caller, 0) + 1
 
+    def add_request(self, revision: Revision, caller: str, now: float, request: str) -> None:
+        """Count one request that waits, once."""
+        self._at(revision, now).requests[request] = caller
+
     @property
     def calls(self) -> int:
         """How many calls there are of all Revisions."""
-        return sum(tally.calls for tally in self.values())
+        return sum(tally.calls + len(tally.requests) for tally in self.values())
+
+    def _at(self, revision: Revision, now: float) -> Tally:
+        tally = self.get(revision)
+        if tally is None:
+            tally = self[revision] = Tally(now, now)
+        tally.first, tally.last = min(tally.first, now), max(tally.last, now)
+        return tally

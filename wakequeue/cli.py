@@ -16,7 +16,7 @@ COMMANDS: Final = {
     "worker": ("workers.command", "worker"),
     "flower": ("workers.command", "flower"),
     "autoscaler": ("wakequeue.standin", "autoscaler"),
-    "call": ("gateway_hook.call", "call"),
+    "call": ("gateway_hook.command", "call"),
     "status": ("wakequeue.status", "status"),
     "history": ("wakequeue.history", "history"),
     "dead": ("wakequeue.dead", "dead"),

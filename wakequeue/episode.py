@@ -9,14 +9,16 @@ corrected once before `report_every` is over: the Autoscaler sums what arrives w
 (knative.dev/serving pkg/autoscaler/aggregation/bucketing.go), and so a report within the same second carries only what the
 first one left out. *Awake*: only new calls are reported, with a concurrency too small to add to the scale.
 
-A caller waits for `patience` at most: when calls could not be reported for longer than that, because the Autoscaler was away,
-only the share that came in the last `patience` seconds still counts as concurrency. Every call counts as a request.
+Some gateways tell of each attempt of a request, so that it is known to wait: then the waking goes on for as long as that is heard,
+and those requests are counted, not guessed. Of the others a caller waits for `patience` at most: when calls could not be reported
+for longer than that, because the Autoscaler was away, only the share that came in the last `patience` seconds still counts as
+concurrency. Every call counts as a request.
 
 Times are Unix seconds of Redis's clock. An Episode ends by being forgotten: the ledger lets it expire.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Phase = Literal["asleep", "waking", "awake"]
@@ -38,18 +40,22 @@ class Rhythm:
 class Episode:
     """What was reported of a Revision since it was last asleep.
 
-    `concurrency` is the last report's; the times are None before the first report.
+    `concurrency` is the last report's; the times are None before the first report. `last_wait` is when a request was last known
+    to wait, None where none was.
     """
 
     first_report: float | None = None
     last_report: float | None = None
     concurrency: float = 0.0
+    last_wait: float | None = None
 
     def phase(self, now: float, rhythm: Rhythm) -> Phase:
         """Where in the rhythm the Revision is: waking until its repeats are made, however late that is."""
         if self.first_report is None or self.last_report is None:
             return "asleep"
         waking_until = self.first_report + rhythm.waking_for
+        if self.last_wait is not None:
+            waking_until = max(waking_until, self.last_wait + rhythm.report_every)
         return "waking" if now < waking_until or self.last_report + rhythm.report_every < waking_until else "awake"
 
     @property
@@ -82,21 +88,23 @@ class Step:
     gone: int = 0
 
 
-def decide(episode: Episode, *, calls: int, waiting: int, waited: float, now: float, rhythm: Rhythm) -> Step:
+def decide(  # noqa: PLR0913  they are what there is to know
+    episode: Episode, *, calls: int, waiting: int, waited: float, now: float, rhythm: Rhythm, known: int = 0
+) -> Step:
     """The next step of a Revision.
 
     It has `calls` unreported calls, the oldest of them made `waited` seconds ago; `waiting` calls of this episode, reported or
-    not, found it not awake.
+    not, found it not awake, and so many requests more are `known` to wait.
     """
     phase = episode.phase(now, rhythm)
     if phase == "awake" and not calls:
         return rest(episode, rhythm)
     gone = waiting - math.ceil(waiting * min(1.0, rhythm.patience / waited)) if waited > 0 else 0
-    report = Report(_concurrency(phase, episode, waiting - gone, now, rhythm), calls)
+    report = Report(_concurrency(phase, episode, waiting - gone + known, now, rhythm), calls)
     if rhythm.original_style:
         report = Report(1.0, 1)
     first = now if episode.first_report is None else episode.first_report
-    after = Episode(first, now, report.concurrency)
+    after = replace(episode, first_report=first, last_report=now, concurrency=report.concurrency)
     repeat_at = now + rhythm.report_every
     repeats = after.phase(repeat_at, rhythm) == "waking"
     return Step(phase, report, after, _ready_at(after, rhythm), repeat_at if repeats else None, gone)

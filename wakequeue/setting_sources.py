@@ -19,7 +19,22 @@ from wakequeue.release import Release
 from wakequeue.setting_files import CertificatesFile, KeyFile, SecretFile
 from wakequeue.setting_needs import NEEDS
 from wakequeue.setting_shown import shown as may_be_shown
-from wakequeue.setting_types import Address, ClientGlobs, Endpoint, File, Header, NamespaceGlobs, Seconds, Secret, ServicePatterns
+from wakequeue.setting_types import (
+    Address,
+    ClientGlobs,
+    Endpoint,
+    File,
+    Header,
+    HostGlobs,
+    HostTable,
+    Methods,
+    NamespaceGlobs,
+    PathGlobs,
+    Seconds,
+    Secret,
+    ServicePatterns,
+    UserAgentGlobs,
+)
 from wakequeue.settings import Settings
 
 PREFIX: Final = "WAKEQUEUE_"
@@ -48,6 +63,11 @@ Parsed: Final = (
     Release,
     NamespaceGlobs,
     ClientGlobs,
+    PathGlobs,
+    HostGlobs,
+    UserAgentGlobs,
+    Methods,
+    HostTable,
     File,
     CertificatesFile,
     KeyFile,

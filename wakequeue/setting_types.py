@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 from urllib.parse import urlsplit
 
+from wakequeue.revision import Revision
 from wakequeue.setting_shown import masked
 
 DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
@@ -130,6 +131,65 @@ class NamespaceGlobs(_Globs):
     __slots__ = ()
     allowed = "a namespace, in which *, ? and [...] stand for others, such as shop or team-*, or a list of such"
     form = re.compile(r"[-a-z0-9*?!\[\]]{1,253}")
+
+
+class PathGlobs(_Globs):
+    """Which paths a request may have, without its query; `*` stands for slashes too."""
+
+    __slots__ = ()
+    allowed = "a path, in which *, ? and [...] stand for others, such as /api/* or *.php, or a list of such"
+    form = re.compile(r"[/*?\[][!-~]*")
+
+
+class HostGlobs(_Globs):
+    """Which hosts a request may be for, without their ports; `*` stands for dots too."""
+
+    __slots__ = ()
+    allowed = "a host in lower case, in which *, ? and [...] stand for others, such as *.example.com, or a list of such"
+    form = re.compile(r"[-a-z0-9._:*?!\[\]]{1,253}")
+
+
+class UserAgentGlobs(_Globs):
+    """Which user agents a request may have, in lower case: they are compared without regard to case."""
+
+    __slots__ = ()
+    allowed = "a user agent, in which *, ? and [...] stand for others, such as *bot*, or a list of such"
+    form = re.compile(r"[ -~]{1,1024}")
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Read patterns as any others are, in lower case."""
+        return cls(one.lower() for one in super().parse(value))
+
+
+class Methods(_Globs):
+    """Which methods a request may have, in upper case."""
+
+    __slots__ = ()
+    allowed = "a method, such as GET, or a list of such"
+    form = re.compile(r"[A-Z]{1,32}")
+
+
+class HostTable(dict[str, Revision]):
+    """Revisions by host: an exact one, `*.` before a domain for all below it, or `*`."""
+
+    __slots__ = ()
+    allowed = (
+        "a table of hosts in lower case and their Revisions, such as "
+        '{"shop.example.com": "shop/cart-00001", "*.example.org": "demo/hello-00001"}'
+    )
+    form = re.compile(r"(\*|(\*\.)?[a-z0-9]([-a-z0-9_.]{0,251}[a-z0-9])?)")
+
+    @classmethod
+    def parse(cls, value: object) -> "HostTable":
+        """Read a table: in the environment, a JSON object. Raises ValueError for an empty one, or where an entry can't be."""
+        if isinstance(value, str):
+            value = json.loads(value)
+        if not (value and isinstance(value, dict) and all(map(cls.form.fullmatch, value))):
+            raise ValueError(value)
+        if not all(isinstance(one, str) for one in value.values()):
+            raise ValueError(value)
+        return cls({host: Revision.parse(key) for host, key in value.items()})
 
 
 class ClientGlobs(_Globs):

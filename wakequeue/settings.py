@@ -15,7 +15,22 @@ from wakequeue.redis_url import RedisUrl
 from wakequeue.release import Release
 from wakequeue.setting_files import CertificatesFile, KeyFile, SecretFile
 from wakequeue.setting_shown import shown
-from wakequeue.setting_types import Address, ClientGlobs, Endpoint, File, Header, NamespaceGlobs, Seconds, Secret, ServicePatterns
+from wakequeue.setting_types import (
+    Address,
+    ClientGlobs,
+    Endpoint,
+    File,
+    Header,
+    HostGlobs,
+    HostTable,
+    Methods,
+    NamespaceGlobs,
+    PathGlobs,
+    Seconds,
+    Secret,
+    ServicePatterns,
+    UserAgentGlobs,
+)
 
 Count = Annotated[int, Meta(ge=1)]
 #: A count that follows from another one, where it is 0.
@@ -63,8 +78,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_metadata_bytes: Bytes = 1 << 14
     #: How many calls one connection may have in flight; more wait at the caller. Mixer has up to 1,024.
     grpc_calls_in_flight: Streams = 4_096
-    #: The namespaces whose Revisions may be woken.
+    #: Which calls wake, by whatever protocol they come; the others are answered, and counted by reason. Probes never wake.
+    #: The methods; none means all.
+    methods: Methods = Methods()
+    #: User agents whose requests wake nothing, such as those of crawlers and monitors.
+    denied_user_agents: UserAgentGlobs = UserAgentGlobs()
+    #: Paths, hosts and namespaces whose requests may wake, and those of them that may not.
+    paths: PathGlobs = PathGlobs(["*"])
+    denied_paths: PathGlobs = PathGlobs()
+    hosts: HostGlobs = HostGlobs(["*"])
+    denied_hosts: HostGlobs = HostGlobs()
     namespaces: NamespaceGlobs = NamespaceGlobs(["*"])
+    denied_namespaces: NamespaceGlobs = NamespaceGlobs()
     #: Where a process serves /metrics, /livez and /readyz.
     admin_address: Address = Address("127.0.0.1:6101")
     #: Where `wakequeue up` serves Flower.
@@ -93,8 +118,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     knative_release: Release = Release.parse("1.23")
     #: The pod name that reports carry.
     pod_name: Annotated[str, Meta(min_length=1, max_length=253)] = "activator-wakequeue"
-    #: Patterns tried on a call's service before the built-in forms: one, or a list (in the environment a JSON list).
+    #: Patterns tried on a call's service or cluster before the built-in forms: one, or a list (in the environment a JSON list).
     service_patterns: ServicePatterns = ServicePatterns()
+    #: The Revisions of hosts, for calls that nothing better names.
+    revisions_by_host: HostTable = msgspec.field(default_factory=HostTable)
 
     #: The front answers OK after this long even when the wake-up is not yet durable (and before half of the caller's time is gone).
     answer_within: Seconds = Seconds(0.1)

@@ -8,7 +8,7 @@ Suspects are delivered after the others, one trial at a time, so that a worker's
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wakequeue.codecs import Codec, Frame
 from wakequeue.episode import Step, decide, rest
@@ -58,7 +58,9 @@ class Deliverer:
         self, ledger: WorkerLedger, autoscaler: Autoscaler, codec: Codec, settings: Settings, hasten: Callable[[], bool]
     ) -> None:
         self._ledger, self._autoscaler, self._codec, self._settings = ledger, autoscaler, codec, settings
-        self._rhythm, self._hasten = settings.rhythm, hasten
+        self._rhythms = {style: replace(settings.rhythm, original_style=style == "original") for style in ("activator", "original")}
+        self._rhythms[""] = settings.rhythm
+        self._hasten = hasten
         self._trial = threading.Lock()
 
     def deliver(self, revisions: Iterable[Revision]) -> Delivered:
@@ -110,10 +112,18 @@ class Deliverer:
         return planned, doomed
 
     def _compose(self, lease: Lease) -> _Planned:
-        now, rhythm = lease.taken_at, self._rhythm
+        now, rhythm = lease.taken_at, self._rhythms[lease.style]
         if now - lease.last_call <= self._settings.max_age:
             waited = now - lease.first_call if lease.calls else 0.0
-            step = decide(lease.episode, calls=lease.calls, waiting=lease.waiting, waited=waited, now=now, rhythm=rhythm)
+            step = decide(
+                lease.episode,
+                calls=lease.calls,
+                waiting=lease.waiting,
+                waited=waited,
+                now=now,
+                rhythm=rhythm,
+                known=lease.known,
+            )
         elif lease.calls:
             raise Expired
         else:

@@ -40,7 +40,7 @@ SEED = int(os.environ.get("FUZZ_SEED", "20"))
 
 
 @pytest.mark.timeout(900)  # half a million, with --full, take minutes
-@mutant("a message that can't be read is a defect", "gateway_hook/mixer.py", "except DecodeError:", "except KeyError:")
+@mutant("a message that can't be read is a defect", "gateway_hook/hook.py", "except DecodeError:", "except KeyError:")
 def test_bad_input(trial: Trial, redis_server: RedisServer, stat_server: StatServer) -> None:
     """No bad input ends the front, wakes a Revision or stays in memory; each good call is answered OK and reported once."""
     installation = trial.installation(redis_server.url, stat_server.url)

@@ -290,7 +290,7 @@ def test_a_namespace_that_is_not_allowed(installation: Installation) -> None:
     answers = [answer for answer in caller.check([request(*name) for name in names]) if isinstance(answer, Answer)]
     assert [(answer.code, answer.uses) for answer in answers] == [(0, 0)] * 5
     assert recorded(hook) == 3
-    assert hook.metric("wakequeue_unresolved_total", reason="namespace_not_allowed") == 2
+    assert hook.metric("wakequeue_ignored_total", reason="namespace") == 2
 
 
 def test_too_much_is_refused_and_harms_nobody(installation: Installation) -> None:

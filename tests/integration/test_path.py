@@ -134,7 +134,7 @@ def test_calls_that_mean_no_revision(installation: Installation, stat_server: St
     assert set(stat_server.requests()) == {"default/good"}
     reasons = ("no_service", "unknown_host", "invalid_utf8", "invalid_name", "malformed")
     assert [hook.metric("wakequeue_unresolved_total", reason=reason) for reason in reasons] == [1] * 5
-    assert hook.metric("wakequeue_calls_total", outcome="probe") == 1
+    assert hook.metric("wakequeue_calls_total", outcome="ignored") == 1
 
 
 def test_hosts_and_suffixes(installation: Installation, stat_server: StatServer) -> None:

@@ -4,7 +4,10 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
+from gateway_hook.call import ReportStyle
+from gateway_hook.outcome import Outcome
 from wakequeue.codecs import Frame
 from wakequeue.episode import Episode
 from wakequeue.errors import AutoscalerUnavailable, LedgerUnavailable
@@ -95,3 +98,66 @@ class FakeLedger:
         first_report = self.first_reports.get(entry.revision)
         last_report = None if first_report is None else time.time()
         return Recorded(rings, Episode(first_report, last_report), time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a recorder was told of one call."""
+
+    revision: Revision
+    caller: str
+    budget: float
+    style: ReportStyle = ""
+    cold: bool = False
+    request: str = ""
+
+
+@dataclass
+class FakeRecorder:
+    """The recorder as a hook sees it: remembers what it was told, and says, or raises, what it is made to."""
+
+    outcome: Outcome | Exception = Outcome.RECORDED
+    told: list[Told] = field(default_factory=list)
+
+    async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
+        """See `gateway_hook.recorder.Recorder.record`."""
+        return self._take(Told(revision, caller, budget, style))
+
+    async def record_cold(self, revision: Revision, caller: str, budget: float, request: str) -> Outcome:
+        """See `gateway_hook.recorder.Recorder.record_cold`."""
+        return self._take(Told(revision, caller, budget, cold=True, request=request))
+
+    @property
+    def revisions(self) -> list[Revision]:
+        """Whose calls were recorded."""
+        return [one.revision for one in self.told]
+
+    def _take(self, told: Told) -> Outcome:
+        self.told.append(told)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+@dataclass(frozen=True)
+class FakeContext:
+    """A gRPC call's context: `remaining` is None where its caller set no deadline."""
+
+    remaining: float | None = None
+    metadata: tuple[tuple[str, str | bytes], ...] = ()
+
+    def time_remaining(self) -> float | None:
+        """Return the seconds until the caller gives up."""
+        return self.remaining
+
+    def invocation_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        """Return what came with the call."""
+        return self.metadata
+
+    def peer(self) -> str:
+        """Return who calls."""
+        return "ipv4:10.0.0.7:34567"
+
+    def auth_context(self) -> dict[str, list[bytes]]:
+        """Return what its certificate says."""
+        return {}

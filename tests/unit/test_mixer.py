@@ -2,21 +2,21 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from dataclasses import field as attribute
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fakes import FakeContext, FakeRecorder
 from support.mixer import METHOD, field, read_answer, request, varint
 
-from gateway_hook.mixer import Mixer
-from gateway_hook.recorder import Outcome
+from gateway_hook.hook import Hook
+from gateway_hook.mixer import SERVICE, Mixer
+from gateway_hook.outcome import Outcome
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
-from wakequeue.telemetry import CALLS, FRONT, UNRESOLVED
+from wakequeue.telemetry import CALLS, FRONT, IGNORED, UNRESOLVED
 
 if TYPE_CHECKING:
     import grpc
@@ -33,49 +33,16 @@ NOT_CACHED: Final = bytes.fromhex("0a00 12020801")
 CACHED: Final = bytes.fromhex("0a00 12020802 18c0843d")
 
 
-@dataclass
-class FakeRecorder:
-    """Remembers what it was given, and says what it is told to."""
-
-    outcome: Outcome | Exception = Outcome.RECORDED
-    recorded: list[tuple[Revision, float]] = attribute(default_factory=list)
-
-    async def record(self, revision: Revision, caller: str, budget: float) -> Outcome:
-        """See `gateway_hook.recorder.Recorder.record`."""
-        assert caller == "mixer_authorization 10.0.0.7"
-        self.recorded.append((revision, budget))
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        return self.outcome
-
-    @property
-    def revisions(self) -> list[Revision]:
-        """Whose calls were recorded."""
-        return [revision for revision, _ in self.recorded]
-
-
-@dataclass(frozen=True)
-class FakeContext:
-    """A call's context; None where its caller set no deadline."""
-
-    remaining: float | None = None
-
-    def time_remaining(self) -> float | None:
-        """Return the seconds until the caller gives up."""
-        return self.remaining
-
-    def peer(self) -> str:
-        """Return who calls."""
-        return "ipv4:10.0.0.7:34567"
-
-    def auth_context(self) -> dict[str, list[bytes]]:
-        """Return what its certificate says."""
-        return {}
+def mixer_of(recorder: FakeRecorder, **settings: str) -> tuple[Mixer, Hook]:
+    """Return the adapter of these settings, and its hook."""
+    loaded = load({f"WAKEQUEUE_{name.upper()}": text for name, text in settings.items()})
+    hook = Hook(cast("Recorder", recorder), loaded)
+    return Mixer(hook, loaded), hook
 
 
 def answer(data: bytes, recorder: FakeRecorder, remaining: float | None = None, **settings: str) -> bytes:
     """Return the answer's bytes to one check."""
-    mixer = Mixer(cast("Recorder", recorder), load({f"WAKEQUEUE_{name.upper()}": text for name, text in settings.items()}))
+    mixer, _ = mixer_of(recorder, **settings)
     return asyncio.run(mixer.check(data, cast("Context", FakeContext(remaining))))
 
 
@@ -102,6 +69,7 @@ def _from_zero() -> None:
     """Have each test count from zero."""
     CALLS.clear()
     UNRESOLVED.clear()
+    IGNORED.clear()
 
 
 def calls(outcome: str) -> float:
@@ -150,14 +118,14 @@ def test_the_answer_comes_before_half_of_the_callers_time_is_gone(remaining: flo
     """The recorder is given half of what remains until the caller's deadline, or `answer_within` where there is none."""
     recorder = FakeRecorder()
     answer(CHECK, recorder, remaining)
-    assert recorder.recorded == [(HELLO, pytest.approx(budget))]
+    assert [(one.revision, one.budget) for one in recorder.told] == [(HELLO, pytest.approx(budget))]
 
 
 def test_answer_within_is_a_setting() -> None:
     """Without a deadline of the caller's, the setting is the budget."""
     recorder = FakeRecorder()
     answer(CHECK, recorder, answer_within="30ms")
-    assert recorder.recorded == [(HELLO, pytest.approx(0.03))]
+    assert [one.budget for one in recorder.told] == [pytest.approx(0.03)]
 
 
 def test_our_own_defect_lets_the_user_through(caplog: pytest.LogCaptureFixture) -> None:
@@ -178,10 +146,10 @@ def test_each_call_is_counted_by_its_outcome(outcome: Outcome) -> None:
 
 def test_the_front_knows_how_many_calls_were_answered() -> None:
     """Each answer adds one, whatever it was: the front drains until no more are added."""
-    mixer = Mixer(cast("Recorder", FakeRecorder()), load({}))
+    mixer, hook = mixer_of(FakeRecorder())
     for expected, data in enumerate((CHECK, b"", b"\xff"), 1):
         asyncio.run(mixer.check(data, cast("Context", FakeContext())))
-        assert mixer.answered == expected
+        assert hook.answered == expected
 
 
 # The request.
@@ -223,7 +191,7 @@ def test_the_operators_patterns_are_used() -> None:
 def test_a_namespace_that_is_not_allowed_lets_the_user_through() -> None:
     """`namespaces` has its say: nothing is recorded, and the reason is counted."""
     assert understood(CHECK, namespaces="shop") == []
-    assert FRONT.get_sample_value("wakequeue_unresolved_total", {"reason": "namespace_not_allowed"}) == 1
+    assert FRONT.get_sample_value("wakequeue_ignored_total", {"reason": "namespace"}) == 1
     assert understood(CHECK, namespaces='["shop", "def*"]') == [HELLO]
 
 
@@ -342,13 +310,13 @@ def test_a_probe_is_not_recorded(key: bytes, value: bytes) -> None:
     action = field(1, b"default") + field(2, b"hello-00001")
     assert understood(check_of(action + field(5, entry))) == []
     assert understood(check_of(action, field(3, entry))) == []
-    assert calls("probe") == 2
+    assert calls("ignored") == 2
 
 
 def test_a_probe_of_no_revision_is_a_probe() -> None:
     """A probe is told before its service is read, so it is never counted as unresolved."""
     assert understood(check_of(field(2, b"example.com"), field(3, property_of(b"user-agent", b"kube-probe/1")))) == []
-    assert (calls("probe"), calls("unresolved")) == (1, 0)
+    assert (calls("ignored"), calls("unresolved")) == (1, 0)
 
 
 # The method.
@@ -358,9 +326,11 @@ def test_the_method_is_mixers_and_takes_bytes() -> None:
     """The handler answers at Mixer's name, unary, with requests and answers as they are on the wire; at no other name."""
 
     def found(method: str) -> Any:  # noqa: ANN401  gRPC's own type says nothing of asynchronous handlers
-        return mixer.handler().service(cast("grpc.HandlerCallDetails", SimpleNamespace(method=method, invocation_metadata=())))
+        return mixer.handlers()[SERVICE].service(
+            cast("grpc.HandlerCallDetails", SimpleNamespace(method=method, invocation_metadata=()))
+        )
 
-    mixer = Mixer(cast("Recorder", FakeRecorder()), load({}))
+    mixer, _ = mixer_of(FakeRecorder())
     handler = found(METHOD)
     assert handler.unary_unary == mixer.check
     assert (handler.request_streaming, handler.response_streaming) == (False, False)

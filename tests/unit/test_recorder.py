@@ -12,8 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.fakes import FakeLedger
 
-from gateway_hook import recorder as module
-from gateway_hook.recorder import COMMIT_REVISIONS, Outcome, Recorder
+from gateway_hook import commits as module
+from gateway_hook.commits import COMMIT_SIZE
+from gateway_hook.outcome import Outcome
+from gateway_hook.recorder import Recorder
 from wakequeue.ledger import Commit, Entry
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
@@ -156,9 +158,9 @@ async def test_recorded_is_said_only_after_the_ledger_said_so() -> None:
 
 @on_a_loop
 async def test_a_large_group_is_several_commits() -> None:
-    """No commit has more than COMMIT_REVISIONS; its callers are answered after the last one, and each call counts once."""
+    """No commit has more than COMMIT_SIZE; its callers are answered after the last one, and each call counts once."""
     ledger = FakeLedger()
-    revisions = [Revision("many", f"r{number}") for number in range(2 * COMMIT_REVISIONS + 1)]
+    revisions = [Revision("many", f"r{number}") for number in range(2 * COMMIT_SIZE + 1)]
     async with recording(ledger) as recorder:
         answers = asyncio.gather(*(recorder.record(revision, CALLER, LONG) for revision in revisions))
         await ledger.until(lambda: len(ledger.commits) == 2)
@@ -167,7 +169,7 @@ async def test_a_large_group_is_several_commits() -> None:
         assert not answers.done()
         ledger.let_go()
         assert set(await answers) == {Outcome.RECORDED}
-    assert [len(commit) for commit in ledger.commits.values()] == [COMMIT_REVISIONS, COMMIT_REVISIONS, 1]
+    assert [len(commit) for commit in ledger.commits.values()] == [COMMIT_SIZE, COMMIT_SIZE, 1]
     assert ledger.calls() == dict.fromkeys(revisions, 1)
 
 

@@ -1,14 +1,21 @@
 """Resolve: which Revision a call means, in every form in which gateways name it."""
 
 import re
+from collections.abc import Iterable
 
 import pytest
 
-from gateway_hook.resolve import is_probe, resolve
+from gateway_hook.call import Cluster, Host, Named, Source
+from gateway_hook.resolve import Resolver
 from wakequeue.errors import Unresolved
 from wakequeue.revision import Revision
 
 HELLO = Revision("shop", "hello-00001")
+
+
+def resolve(namespace: bytes, service: bytes, patterns: Iterable[re.Pattern[str]] = ()) -> Revision:
+    """Return the Revision of a namespace and a service."""
+    return Resolver(patterns).resolve([Named(namespace, service)])
 
 
 def reason(namespace: bytes, service: bytes, *patterns: str) -> str:
@@ -146,60 +153,112 @@ def test_what_a_pattern_names_must_be_a_revision(pattern: str) -> None:
     assert reason(b"shop", b"x" if "y" in pattern else b"x_y", pattern) == "invalid_name"
 
 
-@pytest.mark.parametrize("namespaces", [["shop"], ["sh*"], ["team-*", "s?op"], ["[a-z]*"], ["*"]])
-@pytest.mark.parametrize(
-    ("namespace", "service"), [(b"shop", b"hello-00001"), (b"default", b"hello-00001.shop.svc:80"), (b"Shop ", b"hello-00001")]
-)
-def test_a_namespace_that_is_allowed(namespaces: list[str], namespace: bytes, service: bytes) -> None:
-    """One pattern that matches is enough; it is the Revision's namespace that counts, not the call's."""
-    assert resolve(namespace, service, namespaces=namespaces) == HELLO
+# Other sources.
+
+TABLE = {
+    "shop.example.com": HELLO,
+    "*.example.com": Revision("shop", "any"),
+    "*.eu.example.com": Revision("shop", "eu"),
+}
 
 
-@pytest.mark.parametrize("namespaces", [["default"], ["hop"], ["sho"], ["shop-*", "?"], ["[!s]*"]])
-def test_a_namespace_that_is_not_allowed(namespaces: list[str]) -> None:
-    """A call for a Revision of another namespace is unresolved, however it is named; the detail says which Revision."""
-    with pytest.raises(Unresolved) as caught:
-        resolve(b"default", b"hello-00001.shop.svc", namespaces=namespaces)
-    assert (caught.value.reason, caught.value.detail) == ("namespace_not_allowed", "shop/hello-00001")
-    with pytest.raises(Unresolved, match="namespace_not_allowed"):
-        resolve(b"default", b"shop--hello", [re.compile("(?P<namespace>.+)--(?P<name>.+)")], namespaces)
-
-
-def test_what_names_no_revision_says_so_wherever_it_would_be() -> None:
-    """The allow list hides no other reason."""
-    with pytest.raises(Unresolved) as caught:
-        resolve(b"shop", b"", namespaces=["default"])
-    assert caught.value.reason == "no_service"
-
-
-PROBES: list[dict[str, str]] = [
-    {"user-agent": "kube-probe/1.29"},
-    {"user-agent": "Knative-Ingress-Probe"},
-    {"user-agent": "Knative-Activator-Probe"},
-    {"user-agent": "Knative-Queue-Proxy-Probe"},
-    {"user-agent": "knative-autoscaling-probe"},
-    {"k-network-probe": "queue"},
-    {"k-kubelet-probe": "queue", "user-agent": "curl/8"},
-]
-
-
-@pytest.mark.parametrize("headers", PROBES)
-def test_a_probe_is_known_by_its_headers(headers: dict[str, str]) -> None:
-    """Kubernetes' and Knative's own probes are told from requests."""
-    assert is_probe(headers)
+def by(*sources: Source, hosts: dict[str, Revision] | None = None, pattern: str | None = None) -> Revision:
+    """Return the Revision that the sources name."""
+    return Resolver([re.compile(pattern)] if pattern else [], hosts).resolve(sources)
 
 
 @pytest.mark.parametrize(
-    "headers",
+    "cluster",
     [
-        {},
-        {"user-agent": ""},
-        {"user-agent": "curl/8 kube-probe/1"},
-        {"user-agent": "kube-probe"},
-        {"k-network-probe": ""},
-        {"x": "probe"},
+        "outbound|80||hello-00001.shop.svc.cluster.local",
+        "outbound|8012|v1|hello-00001-private.shop.svc.cluster.local",
+        "outbound_.80_._.hello-00001.shop.svc.cluster.local",
+        "outbound_.8012_.v1_.hello-00001-private.shop.svc.my.domain",
+        "shop/hello-00001",
+        "shop/hello-00001/80/da39a3ee5e",
+        "shop/hello-00001-private/8012/0a1b2c",
     ],
 )
-def test_a_request_is_no_probe(headers: dict[str, str]) -> None:
-    """Other headers are a user's, and an empty one is an absent one: Mixer writes it so."""
-    assert not is_probe(headers)
+def test_a_cluster_of_a_revision_names_it(cluster: str) -> None:
+    """Istio's two forms, Kourier's and Contour's, with or without the suffix of the private service."""
+    assert by(Cluster(cluster.encode())) == HELLO
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        "",
+        "placeholder",
+        "httproute/shop/hello/rule/0",
+        "inbound|8080||",
+        "outbound|443||api.example.com",
+        "outbound|80||hello-00001",
+        "BlackHoleCluster",
+        "shop/hello-00001/http/da39",
+        "shop/hello-00001/80/x/y",
+        "shop|x/hello",
+    ],
+)
+def test_a_cluster_of_anything_else_says_nothing(cluster: str) -> None:
+    """Every route has a cluster, and most are of no Revision: what comes after it in the order decides."""
+    with pytest.raises(Unresolved, match="no_service"):
+        by(Cluster(cluster.encode()))
+    assert by(Cluster(cluster.encode()), Named(b"shop", b"hello-00001")) == HELLO
+
+
+@pytest.mark.parametrize(
+    ("cluster", "why"),
+    [
+        (b"shop/hello_1", "invalid_name"),
+        (b"Shop/" + b"x" * 64, "invalid_name"),
+        (b"shop/\xff", "invalid_utf8"),
+        (b"outbound|80||" + b"a" * 23 + b"0" * 32 + b"-private.shop.svc.cluster.local", "digested_name"),
+    ],
+)
+def test_a_cluster_of_no_possible_revision_is_unresolved(cluster: bytes, why: str) -> None:
+    """What has the form of a Revision's cluster decides, and says why it names none."""
+    with pytest.raises(Unresolved, match=why):
+        by(Cluster(cluster), Named(b"shop", b"hello-00001"))
+
+
+def test_a_pattern_reads_clusters_too() -> None:
+    """An operator with clusters of another form says how to read them."""
+    assert by(Cluster(b"knative__shop__hello-00001"), pattern="knative__(?P<namespace>[^_]+)__(?P<name>[^_]+)") == HELLO
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("shop.example.com", "hello-00001"),
+        ("Shop.Example.Com:8443", "hello-00001"),
+        ("shop.example.com.", "hello-00001"),
+        ("a.example.com", "any"),
+        ("a.b.example.com", "any"),
+        ("a.eu.example.com", "eu"),
+        ("eu.example.com", "any"),
+    ],
+)
+def test_a_host_is_looked_up_in_the_table(host: str, name: str) -> None:
+    """The exact host comes first, then the longest wildcard; case and port don't count."""
+    assert by(Host(host.encode()), hosts=TABLE) == Revision("shop", name)
+    assert by(Named(b"", host.encode()), hosts=TABLE) == Revision("shop", name)
+
+
+@pytest.mark.parametrize("host", ["", "example.com", "example.org", "shop.example.com.evil.org", "xexample.com"])
+def test_a_host_that_the_table_does_not_have_names_nothing(host: str) -> None:
+    """A wildcard stands for at least one label."""
+    with pytest.raises(Unresolved, match="no_service"):
+        by(Host(host.encode()), hosts=TABLE)
+
+
+def test_a_star_is_for_every_host() -> None:
+    """The shortest wildcard covers what no other does."""
+    assert by(Host(b"anything"), hosts={"*": HELLO}) == HELLO
+
+
+def test_the_first_source_that_names_a_revision_decides() -> None:
+    """A source that says nothing is passed over; one that says something wrong is not."""
+    other = Named(b"shop", b"other")
+    assert by(Named(b"shop", b""), Cluster(b"placeholder"), Named(b"shop", b"hello-00001"), other) == HELLO
+    with pytest.raises(Unresolved, match="invalid_name"):
+        by(Named(b"shop", b"x_y"), other)

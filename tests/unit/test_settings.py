@@ -18,6 +18,7 @@ from wakequeue.episode import Rhythm
 from wakequeue.errors import SettingsError
 from wakequeue.redis_url import Place, RedisUrl
 from wakequeue.release import Release
+from wakequeue.revision import Revision
 from wakequeue.setting_files import CertificatesFile, KeyFile, SecretFile
 from wakequeue.setting_sources import load
 from wakequeue.setting_types import (
@@ -26,10 +27,15 @@ from wakequeue.setting_types import (
     Endpoint,
     File,
     Header,
+    HostGlobs,
+    HostTable,
+    Methods,
     NamespaceGlobs,
+    PathGlobs,
     Seconds,
     Secret,
     ServicePatterns,
+    UserAgentGlobs,
 )
 from wakequeue.settings import Settings
 
@@ -69,6 +75,17 @@ GOOD: Final[dict[str, tuple[tuple[str, object], tuple[str, object]]]] = {
     "grpc_metadata_bytes": (("1024", 1024), (1 << 30, 1 << 30)),
     "grpc_calls_in_flight": (("1", 1), ("5000", 5000)),
     "namespaces": (("shop", ("shop",)), ('["team-*", "[a-c]?"]', ("team-*", "[a-c]?"))),
+    "methods": (("GET", ("GET",)), ('["GET", "HEAD"]', ("GET", "HEAD"))),
+    "denied_user_agents": (("*Bot*", ("*bot*",)), ('["Uptime Robot", "*bot*"]', ("uptime robot", "*bot*"))),
+    "paths": (("/api/*", ("/api/*",)), ('["/a", "*.php"]', ("/a", "*.php"))),
+    "denied_paths": (("/api/*", ("/api/*",)), ('["/a", "*.php"]', ("/a", "*.php"))),
+    "hosts": (("*.example.com", ("*.example.com",)), ('["a", "[b]"]', ("a", "[b]"))),
+    "denied_hosts": (("*.example.com", ("*.example.com",)), ('["a", "[b]"]', ("a", "[b]"))),
+    "denied_namespaces": (("shop", ("shop",)), ('["team-*", "[a-c]?"]', ("team-*", "[a-c]?"))),
+    "revisions_by_host": (
+        ('{"a.example": "shop/cart"}', {"a.example": Revision("shop", "cart")}),
+        ('{"*.b.example": "shop/b", "*": "shop/any"}', {"*.b.example": Revision("shop", "b"), "*": Revision("shop", "any")}),
+    ),
     "admin_address": (("localhost:7002", "localhost:7002"), ("127.0.0.1:0", "127.0.0.1:0")),
     "flower_address": (("127.0.0.1:7003", "127.0.0.1:7003"), ("[::1]:65535", "[::1]:65535")),
     "redis_url": (("redis://one:6379/0", "redis://one:6379/0"), ("rediss://u:p@two", "rediss://u:p@two")),
@@ -145,6 +162,11 @@ KINDS: Final = (
     Release,
     NamespaceGlobs,
     ClientGlobs,
+    PathGlobs,
+    HostGlobs,
+    UserAgentGlobs,
+    Methods,
+    HostTable,
     File,
     Header,
     CertificatesFile,
@@ -482,6 +504,21 @@ BAD: Final[dict[str, list[str]]] = {
     "grpc_allowed_clients": ["*", "istio-system/*", "spiffe://a b", "spiffe://a,spiffe://b", "[]", '["spiffe://a", ""]', "spiffe:"],
     "grpc_message_bytes": ["0", "1023", "1073741825", "1MiB"],
     "grpc_calls_in_flight": ["0", "1073741825"],
+    "methods": ["get", "GET POST", "[]", '["GET", 5]', "G*"],
+    "denied_user_agents": ["[]", "caf\u00e9", "a\nb"],
+    "paths": ["api", "[]", "/a b", '["/a", ""]'],
+    "hosts": ["Shop.example", "a/b", "[]", "h" * 254],
+    "revisions_by_host": [
+        "a.example=shop/cart",
+        "[]",
+        '{"a.example": 5}',
+        '{"a.example": "cart"}',
+        '{"A.example": "shop/cart"}',
+        '{"a.*": "shop/cart"}',
+        '{"a.example:80": "shop/cart"}',
+        '{"": "shop/cart"}',
+        '{"a.example": "Shop/cart"}',
+    ],
     "namespaces": ["Shop", "shop,cart", "shop cart", "shop/cart", "[]", '["shop", ""]', "n" * 254, " "],
 }
 #: What the line says is allowed.
@@ -505,6 +542,11 @@ ALLOWED: Final = {
     "grpc_allowed_clients": "such as spiffe://cluster.local/ns/*/sa/mixer, or a list of such",
     "grpc_message_bytes": "a whole number from 1024 to 1073741824",
     "grpc_calls_in_flight": "a whole number from 1 to 1073741824",
+    "methods": "a method, such as GET, or a list of such",
+    "denied_user_agents": "a user agent, in which *, ? and [...] stand for others",
+    "paths": "a path, in which *, ? and [...] stand for others",
+    "hosts": "a host in lower case, in which *, ? and [...] stand for others",
+    "revisions_by_host": "a table of hosts in lower case and their Revisions",
     "namespaces": "such as shop or team-*, or a list of such",
 }
 
@@ -597,6 +639,9 @@ def test_a_secret_in_the_place_of_its_file_is_not_shown(name: str) -> None:
         ("pod_name", "''"),
         ("data_dir", "''"),
         ("data_dir", "1979-05-27"),
+        ("revisions_by_host", "'shop/cart'"),
+        ("revisions_by_host", "{'a.example' = 5}"),
+        ("methods", "5"),
         ("namespaces", "''"),
         ("namespaces", "[]"),
         ("namespaces", "['shop', 5]"),

@@ -32,6 +32,8 @@ Keys, all with the hash tag `{wakequeue}`; times are milliseconds since 1970:
         callers                    who made them: JSON, caller -> calls
         taken, taken_callers       the same of the calls in the hands of the lease's holder
         waiting                    calls of this episode that found the Revision not awake
+        last_wait                  when a request was last known to wait
+        style                      how to report it, where a call said so
         first_call, last_call      the oldest of `calls`, and the newest call of all
         taken_first_call           the oldest of `taken`
         due_at                     when it may be taken; only while pending
@@ -41,6 +43,8 @@ Keys, all with the hash tag `{wakequeue}`; times are milliseconds since 1970:
         tries                      the failed ones of these attempts: JSON, [when, why]
         crashes                    how many leases in a row ended with their holder, for which it was blamed
         first_report, last_report, concurrency   the Episode
+    {wakequeue}:w:NAMESPACE/NAME   zset, the requests that are known to wait: id -> when that was last said; each counts as one
+                                   call, by whichever front it comes, until it was not heard of for `patience`
     {wakequeue}:pending            zset: key -> when to ring its doorbell (again)
     {wakequeue}:leased             zset: key -> when its lease ends
     {wakequeue}:buried             zset: dead letter -> when it was buried

@@ -20,7 +20,9 @@ from wakequeue.settings import Settings
 class Entry:
     """One Revision's calls in a commit; the ages are seconds before the commit.
 
-    `awake` says that its calls found the Revision awake, so that none of them waits. `callers` says who made how many.
+    `awake` says that its calls found the Revision awake, so that none of them waits. `callers` says who made how many. `requests`
+    are those that are known to wait now, each with its caller: one that the ledger didn't know is a call besides. `style` is how
+    to report the Revision, from now on; empty says nothing.
     """
 
     revision: Revision
@@ -29,6 +31,8 @@ class Entry:
     first_age: float
     last_age: float
     callers: Mapping[str, int] = field(default_factory=dict)
+    requests: Mapping[str, str] = field(default_factory=dict)
+    style: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,8 @@ class FrontLedger:
         self._client = client
         self._record = client.register_script(script("record"))
         times = milliseconds(settings.ring_again), milliseconds(settings.idle_after)
-        self._rules = (queue, settings.ring_below, *times, *settings.limits[2:])
+        waits = milliseconds(settings.report_every), milliseconds(settings.patience)
+        self._rules = (queue, settings.ring_below, *times, *settings.limits[2:], *waits)
 
     @classmethod
     def connect(cls, reach: Reach, settings: Settings, queue: str, *, timeout: float = 2.0) -> Self:
@@ -75,15 +80,16 @@ class FrontLedger:
         for entry in entries:
             waiting = -1 if entry.awake else entry.calls
             ages = milliseconds(entry.first_age), milliseconds(entry.last_age)
-            arguments += [str(entry.revision), entry.calls, waiting, *ages, json.dumps(entry.callers)]
+            requests = json.dumps(entry.requests) if entry.requests else ""
+            arguments += [str(entry.revision), entry.calls, waiting, *ages, json.dumps(entry.callers), requests, entry.style]
         try:
             reply = cast("list[int | bytes]", await self._record(args=arguments))
         except (RedisError, OSError, TimeoutError) as error:
             raise LedgerUnavailable(str(error) or type(error).__name__) from error
         now, *rest = reply
         return [
-            Recorded(bool(ring), Episode(seconds(first), seconds(last)), int(now) / 1000)
-            for ring, first, last in zip(rest[::3], rest[1::3], rest[2::3], strict=True)
+            Recorded(bool(ring), Episode(seconds(first), seconds(last), last_wait=seconds(wait)), int(now) / 1000)
+            for ring, first, last, wait in zip(rest[::4], rest[1::4], rest[2::4], rest[3::4], strict=True)
         ]
 
     async def close(self) -> None:

@@ -20,6 +20,11 @@ local function revision_key(name)
   return PREFIX .. 'r:' .. name
 end
 
+-- The requests that are known to wait for a Revision: zset, id -> when that was last said.
+local function waiting_key(name)
+  return PREFIX .. 'w:' .. name
+end
+
 local function number(key, field)
   return tonumber(redis.call('HGET', key, field) or '') or 0
 end
@@ -49,13 +54,19 @@ local function pend(name, due_at, ring_at)
   redis.call('ZADD', PENDING, ring_at, name)
 end
 
+-- A Revision is asked for at a time: it isn't forgotten before it is reported.
+local function keep_called(key, last_call)
+  redis.call('PERSIST', key)
+  redis.call('HSET', key, 'last_call', math.max(last_call, number(key, 'last_call')))
+end
+
 -- Add calls to a Revision that no report names yet.
 local function add_calls(key, calls, first_call, last_call, callers)
-  local state = redis.call('HMGET', key, 'first_call', 'last_call', 'callers')
+  local state = redis.call('HMGET', key, 'first_call', 'callers')
   redis.call('HINCRBY', key, 'calls', calls)
-  redis.call('PERSIST', key)
   redis.call('HSET', key, 'first_call', math.min(first_call, tonumber(state[1] or '') or first_call),
-    'last_call', math.max(last_call, tonumber(state[2] or '') or 0), 'callers', add_callers(state[3], callers))
+    'callers', add_callers(state[2], callers))
+  keep_called(key, last_call)
 end
 
 -- Remember why an attempt to report a Revision failed.

@@ -1,12 +1,14 @@
 -- record: the calls of one commit, all or none, once only.
 -- ARGV: the front's stream of commits, the commit's number in it, queue, ring_below, ring_again, idle_after (ms), reports a
---       second of one namespace and their burst, then for each Revision: name, calls, waiting, age of the first call, age of the
---       last call (ms), its callers as JSON. waiting is -1 where it was found awake.
+--       second of one namespace and their burst, report_every and patience (ms), then for each Revision: name, calls, waiting,
+--       age of the first call, age of the last call (ms), its callers as JSON, the requests that wait as JSON (id -> caller) or
+--       '', how to report it or ''. waiting is -1 where it was found awake.
 -- Returns: now, then for each Revision: 1 where it is due and its doorbell is the caller's to ring, first report or '', last
---          report or ''.
+--          report or '', when a request was last known to wait or ''.
 local stream, commit = PREFIX .. 'front:' .. ARGV[1], tonumber(ARGV[2])
 local may_ring = redis.call('LLEN', ARGV[3]) < tonumber(ARGV[4])
 local ring_again, idle_after = tonumber(ARGV[5]), tonumber(ARGV[6])
+local report_every, patience = tonumber(ARGV[9]), tonumber(ARGV[10])
 local fresh = (tonumber(redis.call('GET', stream) or '') or 0) < commit
 local replies, recorded = {now}, 0
 
@@ -34,11 +36,27 @@ local function is_asleep(name, state)
   return not state[3] and until_ < now and not redis.call('ZSCORE', LEASED, name)
 end
 
-for i = 9, #ARGV, 6 do
+-- Note which requests wait for a Revision, at a time. Returns how many of them are new, and who made those (JSON).
+local function note_waiting(name, requests, at)
+  local key, new, callers = waiting_key(name), 0, {}
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - patience)
+  for request, caller in pairs(cjson.decode(requests)) do
+    if not redis.call('ZSCORE', key, request) then
+      new = new + 1
+      callers[caller] = (callers[caller] or 0) + 1
+    end
+    redis.call('ZADD', key, 'GT', at, request)
+  end
+  redis.call('PEXPIRE', key, patience)
+  return new, new > 0 and cjson.encode(callers) or nil
+end
+
+for i = 11, #ARGV, 8 do
   local name, calls, waiting = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
+  local callers, requests, style = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]
   local first_call, last_call = now - ARGV[i + 3], now - ARGV[i + 4]
   local key = revision_key(name)
-  local state = redis.call('HMGET', key, 'last_call', 'ready_at', 'due_at', 'first_report', 'last_report')
+  local state = redis.call('HMGET', key, 'last_call', 'ready_at', 'due_at', 'first_report', 'last_report', 'last_wait')
   local pending_since = tonumber(state[3] or '')
   if is_asleep(name, state) then
     redis.call('DEL', key)
@@ -46,15 +64,31 @@ for i = 9, #ARGV, 6 do
   end
   local ring = not fresh and pending_since and pending_since <= now
   if fresh then
-    recorded = recorded + calls
     if not state[1] and waiting < 0 and last_call + idle_after > now then
       -- Only an absent Redis let a Revision be forgotten that the front knows to be awake: it goes on being awake.
       state[4], state[5] = '0', '0'
       redis.call('HSET', key, 'first_report', 0, 'last_report', 0)
     end
-    add_calls(key, calls, first_call, last_call, ARGV[i + 5])
+    -- A request that goes on waiting is told of at the next report, and is no correction of the first.
+    local ready_at = math.max(tonumber(state[2] or '') or 0, (tonumber(state[5] or '') or 0) + report_every)
+    if requests ~= '' then
+      local new, new_callers = note_waiting(name, requests, last_call)
+      calls, callers = calls + new, add_callers(callers, new_callers)
+      state[6] = math.max(tonumber(state[6] or '') or 0, last_call)
+      redis.call('HSET', key, 'last_wait', state[6])
+    end
+    if calls > 0 then
+      ready_at = tonumber(state[2] or '') or 0
+      add_calls(key, calls, first_call, last_call, callers)
+    else
+      keep_called(key, last_call)
+    end
+    recorded = recorded + calls
     redis.call('HINCRBY', key, 'waiting', math.max(waiting, 0))
-    local due_at = math.max(now, tonumber(state[2] or '') or 0)
+    if style ~= '' then
+      redis.call('HSET', key, 'style', style)
+    end
+    local due_at = math.max(now, ready_at)
     if due_at < (pending_since or math.huge) and not redis.call('ZSCORE', LEASED, name) then
       ring = due_at <= now and may_ring_for(namespace_of(name))
       pend(name, due_at, ring and now + ring_again or due_at)
@@ -63,6 +97,7 @@ for i = 9, #ARGV, 6 do
   replies[#replies + 1] = ring and 1 or 0
   replies[#replies + 1] = state[4] or ''
   replies[#replies + 1] = state[5] or ''
+  replies[#replies + 1] = state[6] or ''
 end
 
 if fresh then

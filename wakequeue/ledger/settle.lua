@@ -18,7 +18,9 @@ for i = 4, #ARGV, 8 do
     end
     redis.call('HSET', key, 'first_report', ARGV[i + 1], 'last_report', ARGV[i + 2], 'concurrency', ARGV[i + 3],
       'ready_at', ARGV[i + 4])
-    redis.call('HINCRBY', key, 'waiting', -ARGV[i + 6])
+    -- Of an awake Revision nobody waits; should one wait later, it is not added to those who once did.
+    local awake = phase == 'awake' or phase == ''
+    redis.call('HINCRBY', key, 'waiting', awake and -number(key, 'waiting') or -ARGV[i + 6])
     go_on(name, idle_after, tonumber(ARGV[i + 5]))
   end
 end

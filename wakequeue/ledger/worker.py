@@ -16,7 +16,7 @@ from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 
-LEASE_FIELDS = 10
+LEASE_FIELDS = 13
 
 #: How often, at most, all workers together hasten: many of them are connected again at once.
 HASTEN_EVERY_MS = 1_000
@@ -27,18 +27,24 @@ NAMES_AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The exclusive right to report one Revision, with what there is to report. Times are Unix seconds of Redis's clock."""
+    """The exclusive right to report one Revision, with what there is to report. Times are Unix seconds of Redis's clock.
+
+    `waiting` calls are thought to wait, and so many requests more are `known` to. `style` is how to report it; empty means as the
+    settings say.
+    """
 
     revision: Revision
     token: int
     taken_at: float
     calls: int
     waiting: int
+    known: int
     first_call: float
     last_call: float
     due_at: float
     attempts: int
     episode: Episode
+    style: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,7 @@ class WorkerLedger:
         verbs: tuple[Verb, ...] = ("take", "settle", "release", "bury", "sweep", "hasten", "census")
         self._scripts = {verb: client.register_script(script(verb)) for verb in verbs}
         self._holder, self._lease_for = holder, milliseconds(settings.lease_for)
-        self._limits = (*settings.limits, milliseconds(settings.max_age))
+        self._limits = (*settings.limits, milliseconds(settings.max_age), milliseconds(settings.report_every))
         self._idle_after, self._keep_history = milliseconds(settings.idle_after), settings.keep_history
         self._keep_letters = (settings.keep_dead_letters, milliseconds(settings.keep_dead_letters_for))
         self._rings = (settings.ring_below, milliseconds(settings.ring_again))
@@ -204,19 +210,21 @@ class WorkerLedger:
 
 
 def _lease(taken_at: float, token: int, row: Sequence[bytes]) -> Lease:
-    name, calls, waiting, first_call, last_call, due_at, attempts, first_report, last_report, concurrency = row
-    episode = Episode(seconds(first_report), seconds(last_report), float(concurrency))
+    name, calls, waiting, known, first_call, last_call, due_at, attempts, first_report, last_report, concurrency, wait, style = row
+    episode = Episode(seconds(first_report), seconds(last_report), float(concurrency), seconds(wait))
     return Lease(
         Revision.parse(name.decode()),
         token,
         taken_at,
         int(calls),
         int(waiting),
+        int(known),
         int(first_call) / 1000,
         int(last_call) / 1000,
         int(due_at) / 1000,
         int(attempts),
         episode,
+        style.decode(),
     )
 
 

@@ -1,0 +1,89 @@
+"""Commits: calls made durable, however long the ledger is away; each is sent again, unchanged, until it is recorded.
+
+They are numbered, in a stream for each kind, so that one whose answer was lost isn't counted twice: streams overtake each other,
+commits of one stream don't.
+"""
+
+import asyncio
+import itertools
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Final, Literal, Protocol
+
+from gateway_hook.tallies import Tallies, Tally
+from wakequeue.errors import LedgerUnavailable
+from wakequeue.ledger import Commit, Entry, Recorded
+from wakequeue.revision import Revision
+from wakequeue.telemetry import RECORD, Event, info, warning
+
+#: How long to wait before a commit that failed is sent again, in seconds.
+RETRY_AFTER: Final = 0.05
+
+#: The most Revisions and waiting requests in one script call, so that no commit keeps Redis from its other clients for more than
+#: some milliseconds. (One Revision's requests are in one call, however many.)
+COMMIT_SIZE: Final = 1_000
+
+#: Groups of calls that are answered once they are durable; calls of awake Revisions; requests that still wait.
+Stream = Literal["groups", "awake", "waiting"]
+
+
+class Ledger(Protocol):
+    """The ledger's verb for the front."""
+
+    async def record(self, commit: Commit, entries: Sequence[Entry]) -> list[Recorded]:
+        """Make a commit durable; see `wakequeue.ledger.FrontLedger.record`."""
+        ...
+
+
+class Commits:
+    """Sends the commits of the front `name`; `clock` is that of the tallies."""
+
+    def __init__(self, ledger: Ledger, name: str, clock: Callable[[], float]) -> None:
+        self._ledger, self._name, self._clock = ledger, name, clock
+        self._numbers: defaultdict[Stream, Iterator[int]] = defaultdict(lambda: itertools.count(1))
+        self._away = False
+
+    async def send(self, stream: Stream, tallies: Tallies) -> AsyncIterator[dict[Revision, Recorded]]:
+        """Make calls durable, and yield part by part what the ledger says of them."""
+        for part in _parts(tallies):
+            commit = Commit(f"{self._name}:{stream}", next(self._numbers[stream]))
+            recorded = await self._try(commit, stream, part)
+            while recorded is None:
+                await asyncio.sleep(RETRY_AFTER)
+                recorded = await self._try(commit, stream, part)
+            yield dict(zip(part, recorded, strict=True))
+
+    async def _try(self, commit: Commit, stream: Stream, part: Mapping[Revision, Tally]) -> list[Recorded] | None:
+        """Send a commit once; None where the ledger gave no answer."""
+        now = self._clock()
+        entries = [_entry(revision, tally, now, awake=stream == "awake") for revision, tally in part.items()]
+        try:
+            with RECORD.time():
+                recorded = await self._ledger.record(commit, entries)
+        except LedgerUnavailable as error:
+            if not self._away:
+                warning(Event.LEDGER_AWAY, error=error)
+            self._away = True
+            return None
+        if self._away:
+            info(Event.LEDGER_BACK)
+        self._away = False
+        return recorded
+
+
+def _parts(tallies: Tallies) -> Iterator[dict[Revision, Tally]]:
+    part: dict[Revision, Tally] = {}
+    size = 0
+    for revision, tally in tallies.items():
+        if part and size + 1 + len(tally.requests) > COMMIT_SIZE:
+            yield part
+            part, size = {}, 0
+        part[revision] = tally
+        size += 1 + len(tally.requests)
+    if part:
+        yield part
+
+
+def _entry(revision: Revision, tally: Tally, now: float, *, awake: bool) -> Entry:
+    ages = now - tally.first, now - tally.last
+    return Entry(revision, tally.calls, awake, *ages, callers=tally.callers, requests=tally.requests, style=tally.style)

@@ -1,0 +1,76 @@
+"""What every protocol does with a call: rule, resolve, record; whatever comes of it is counted, and is never an error."""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from time import perf_counter
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from gateway_hook.call import Call
+from gateway_hook.outcome import Outcome
+from gateway_hook.recorder import Recorder
+from gateway_hook.resolve import Resolver
+from gateway_hook.rules import Ignored, Rules
+from wakequeue.errors import Unresolved
+from wakequeue.settings import Settings
+from wakequeue.telemetry import ANSWER, CALLS, IGNORED, UNRESOLVED, Bounded, Event
+
+#: What is kept of a request's id: ids are as long as a client likes, and this many bytes tell them apart.
+DIGEST_BYTES: Final = 8
+
+
+class Hook:
+    """Takes the calls of one front, by any protocol."""
+
+    def __init__(self, recorder: Recorder, settings: Settings) -> None:
+        self._recorder, self._answer_within = recorder, settings.answer_within
+        self._rules = Rules(settings)
+        self._resolver = Resolver(settings.service_patterns, settings.revisions_by_host)
+        self._unresolved = Bounded(Event.UNRESOLVED)
+        self._failed = Bounded(Event.CALL_FAILED)
+        #: How many calls were answered.
+        self.answered = 0
+
+    async def call(self, protocol: str, caller: str, read: Callable[[], Call], remaining: float | None = None) -> Outcome:
+        """Take one call that `caller` told of, and return what became of it.
+
+        `read` makes the call of what was received, and may raise DecodeError or Unresolved. `remaining` is for how many seconds
+        the caller still waits for the answer: it comes before half of them are gone, or within `answer_within`.
+        """
+        started = perf_counter()
+        budget = self._answer_within if remaining is None else remaining / 2
+        try:
+            outcome = await self._take(read(), f"{protocol} {caller}", budget)
+        except DecodeError:
+            outcome = self._refuse(protocol, "malformed", "")
+        except Unresolved as error:
+            outcome = self._refuse(protocol, error.reason, error.detail)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is our trouble and not the user's
+            outcome = Outcome.FAILED
+            self._failed.warning(protocol=protocol, error=repr(error))
+        CALLS.labels(protocol, outcome).inc()
+        self.answered += 1
+        ANSWER.observe(perf_counter() - started)
+        return outcome
+
+    async def _take(self, call: Call, caller: str, budget: float) -> Outcome:
+        if ignored := self._rules.ignores(call):
+            return _ignore(ignored)
+        revision = self._resolver.resolve(call.sources)
+        if ignored := self._rules.ignores_revision(revision):
+            return _ignore(ignored)
+        if not call.cold:
+            return await self._recorder.record(revision, caller, budget, style=call.style)
+        request = blake2b(call.request_id.encode(), digest_size=DIGEST_BYTES).hexdigest() if call.request_id else ""
+        return await self._recorder.record_cold(revision, caller, budget, request)
+
+    def _refuse(self, protocol: str, reason: str, detail: str) -> Outcome:
+        UNRESOLVED.labels(reason).inc()
+        self._unresolved.warning(protocol=protocol, reason=reason, detail=detail)
+        return Outcome.UNRESOLVED
+
+
+def _ignore(reason: Ignored) -> Outcome:
+    IGNORED.labels(reason).inc()
+    return Outcome.IGNORED

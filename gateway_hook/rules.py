@@ -1,0 +1,96 @@
+"""The rules: which calls wake, whatever protocol they come by. Pure.
+
+A rule looks at what a call says: one that says nothing of its method, path, host or user agent is not held back for it. Probes
+never wake: they ask, and don't use.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Final
+
+from gateway_hook.call import Call
+from wakequeue.revision import Revision
+from wakequeue.settings import Settings
+
+#: User agents of Kubernetes' and Knative's own probes (knative.dev/networking pkg/http/header, serving pkg/activator).
+PROBE_AGENTS: Final = (
+    "kube-probe/",
+    "knative-ingress-probe",
+    "knative-activator-probe",
+    "knative-queue-proxy-probe",
+    "knative-autoscaling-probe",
+)
+PROBE_HEADERS: Final = ("k-network-probe", "k-kubelet-probe")
+
+
+class Ignored(StrEnum):
+    """Why a call wakes nothing; the label `reason` of `wakequeue_ignored`."""
+
+    #: It is a probe.
+    PROBE = "probe"
+    #: `methods` don't have its method.
+    METHOD = "method"
+    #: `denied_user_agents` have its user agent.
+    USER_AGENT = "user_agent"
+    #: `paths` don't have its path, or `denied_paths` do.
+    PATH = "path"
+    #: `hosts` don't have its host, or `denied_hosts` do.
+    HOST = "host"
+    #: `namespaces` don't have its Revision's namespace, or `denied_namespaces` do.
+    NAMESPACE = "namespace"
+
+
+class Rules:
+    """The rules of these settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._methods = frozenset(settings.methods)
+        # What every call passes isn't asked of it.
+        self._any_path = settings.paths == ("*",) and not settings.denied_paths
+        self._any_host = settings.hosts == ("*",) and not settings.denied_hosts
+
+    def ignores(self, call: Call) -> Ignored | None:
+        """Why a call wakes nothing, whichever Revision it means."""
+        settings, agent = self._settings, call.user_agent.lower()
+        if call.probe or agent.startswith(PROBE_AGENTS):
+            return Ignored.PROBE
+        if self._methods and call.method and call.method.upper() not in self._methods:
+            return Ignored.METHOD
+        if agent and _matches(agent, settings.denied_user_agents):
+            return Ignored.USER_AGENT
+        if not self._any_path and call.path and not _passes(_path(call.path), settings.paths, settings.denied_paths):
+            return Ignored.PATH
+        if not self._any_host and call.host and not _passes(host_of(call.host), settings.hosts, settings.denied_hosts):
+            return Ignored.HOST
+        return None
+
+    def ignores_revision(self, revision: Revision) -> Ignored | None:
+        """Why no call wakes this Revision."""
+        if _passes(revision.namespace, self._settings.namespaces, self._settings.denied_namespaces):
+            return None
+        return Ignored.NAMESPACE
+
+
+def is_probe(headers: Mapping[str, str]) -> bool:
+    """Whether these request headers (names in lower case) have one that only probes carry."""
+    return any(map(headers.get, PROBE_HEADERS))
+
+
+def host_of(authority: str) -> str:
+    """The host of a Host header, in lower case, without its port."""
+    host, colon, port = authority.lower().rpartition(":")
+    return (host if colon and port.isdigit() else authority.lower()).rstrip(".")
+
+
+def _path(target: str) -> str:
+    return target.partition("?")[0]
+
+
+def _passes(text: str, allowed: Sequence[str], denied: Sequence[str]) -> bool:
+    return _matches(text, allowed) and not _matches(text, denied)
+
+
+def _matches(text: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(text, pattern) for pattern in patterns)
