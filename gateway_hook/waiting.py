@@ -48,11 +48,11 @@ class Waiting:
         return Attempt.FIRST
 
     def since(self, then: float, now: float) -> Tallies:
-        """The requests that came after `then`; who is thought to have gone is forgotten."""
+        """The requests that came since `then`; who is thought to have gone is forgotten."""
         tallies = Tallies()
         for revision, requests in list(self._requests.items()):
             for request, one in list(requests.items()):
-                if one.last > then:
+                if one.last >= then:
                     tallies.add_request(revision, one.caller, one.last, request)
                 elif one.last <= now - self._patience:
                     del requests[request]

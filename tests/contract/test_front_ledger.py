@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pytest
 from support.fakes import FakeLedger
+from support.ledger import waits
 from support.redis_server import RedisServer
 
 from wakequeue.broker import QUEUE
@@ -155,6 +156,26 @@ def test_an_awake_revision_that_was_forgotten_goes_on_being_awake(subject: Subje
     (reply,) = subject.record(Commit("front", 1), [entry(A, awake=True)])
     assert reply.ring
     assert (age(reply) or 0) > 1e6
+
+
+def test_a_request_that_goes_on_waiting_counts_once(subject: Subject) -> None:
+    """By whatever stream it comes; another request, and the same id at another Revision, is a call of its own."""
+    subject.record(Commit("front:groups", 1), [waits(A, "1", "2"), entry(A, 3)])
+    subject.record(Commit("front:waiting", 1), [waits(A, "1", "2")])
+    subject.record(Commit("other:groups", 1), [waits(A, "2", "3"), waits(B, "1")])
+    assert subject.calls() == 3 + 3 + 1
+
+
+def test_a_revision_that_requests_wait_for_says_so(subject: Subject) -> None:
+    """It is not awake, however long ago it was first reported: every later reply says when a request was last known to wait."""
+    subject.record(Commit("front", 1), [entry(A)])
+    subject.report(A, ago=60.0)
+    (before,) = subject.record(Commit("front", 2), [entry(A)])
+    (told,) = subject.record(Commit("front", 3), [waits(A, "1", last_age=0.5)])
+    (after,) = subject.record(Commit("front", 4), [entry(A)])
+    rhythm = Settings().rhythm
+    assert [one.episode.phase(one.at, rhythm) for one in (before, told, after)] == ["awake", "waking", "waking"]
+    assert told.episode.last_wait == pytest.approx(told.at - 0.5, abs=0.2)
 
 
 def test_an_absent_ledger_is_unavailable(subject: Subject) -> None:

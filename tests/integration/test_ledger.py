@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 import pytest
-from support.ledger import HOUR, REVISIONS, A, B, C, D, Ledger, entry, key, only, settled
+from support.ledger import HOUR, REVISIONS, A, B, C, D, Ledger, entry, key, only, settled, waits
 from support.redis_server import RedisServer
 from support.waiting import wait_until
 
@@ -24,6 +24,7 @@ from wakequeue.settings import Settings
 #: The key names that are a wire format, from the docstring of wakequeue.ledger.
 KEYS: Final = {
     "{wakequeue}:r:*/*": b"hash",
+    "{wakequeue}:w:*/*": b"zset",
     "{wakequeue}:pending": b"zset",
     "{wakequeue}:leased": b"zset",
     "{wakequeue}:buried": b"zset",
@@ -57,6 +58,8 @@ FIELDS: Final = {
     b"first_report",
     b"last_report",
     b"concurrency",
+    b"last_wait",
+    b"style",
 }
 
 
@@ -515,7 +518,7 @@ def test_the_keys_are_those_of_the_docstring(ledger: Ledger) -> None:
     ledger.sweep()
     ledger.hasten()
     ledger.take(D, trial=True)
-    ledger.record(entry(C))
+    ledger.record(replace(entry(C), style="original"), waits(D, "1"))
     ledger.take(B, C, rate_limit=2, rate_burst=1, namespace_rate_limit=1, namespace_rate_burst=1)
     names = {name.decode(): ledger.client.type(name) for name in ledger.client.scan_iter()}
     assert {only([kind for kind in KEYS if fnmatch.fnmatchcase(name, kind)]) for name in names} == set(KEYS)

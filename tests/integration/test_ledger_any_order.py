@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from support.ledger import HOUR, REVISIONS, Ledger, entry, key, settled
+from support.ledger import HOUR, REVISIONS, Ledger, entry, key, settled, waits
 from support.redis_server import RedisServer
 
 from wakequeue.ledger import Commit, Entry, Lease
@@ -45,6 +45,8 @@ class Wakeup:
     crashes: int = 0
     token: int = 0
     dead: bool = False
+    #: How many requests were said to wait, over all.
+    requests: int = 0
     reported: bool = False
     #: Due, ready and rung in an hour; otherwise now.
     due_later: bool = False
@@ -102,6 +104,18 @@ class LedgerMachine(RuleBasedStateMachine):
         assert [reply.ring for reply in replies] == expected
         assert [reply.episode.first_report is not None for reply in replies] == [self.model[one].reported for one in revisions]
         return commit, entries
+
+    @rule(revision=st.sampled_from(REVISIONS), old=st.integers(0, 9), new=st.integers(1, 3))
+    def wait(self, revision: Revision, old: int, new: int) -> None:
+        """Requests that wait are told of: those that the ledger didn't know are calls."""
+        known = self.model[revision].requests
+        names = [str(number) for number in range(max(0, known - old), known + new)]
+        expected = self.expect(replace(waits(revision), calls=new))
+        self.model[revision].waiting -= new
+        self.model[revision].requests += new
+        (reply,) = self.ledger.record(waits(revision, *names))
+        assert reply.ring == expected
+        assert reply.episode.last_wait is not None
 
     def expect(self, one: Entry) -> bool:
         """Count an entry in the model; whether it is to ring."""
@@ -312,7 +326,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for revision in revisions:
             if self.model[revision].state == "resting":
                 self.ledger.forget(revision)
-                self.model[revision] = Wakeup()
+                self.model[revision] = Wakeup(requests=self.model[revision].requests)
 
     @invariant()
     def calls_are_conserved(self) -> None:

@@ -41,7 +41,10 @@ class FakeLedger:
         self.attempts: list[tuple[Commit, list[Entry]]] = []
         self.commits: dict[Commit, list[Entry]] = {}
         self.first_reports: dict[Revision, float] = {}
+        self.last_waits: dict[Revision, float] = {}
         self._pending: set[Revision] = set()
+        #: The requests that were ever said to wait.
+        self.requests: set[tuple[Revision, str]] = set()
         self._news = asyncio.Event()
         self._answering = asyncio.Event()
         self._answering.set()
@@ -78,10 +81,10 @@ class FakeLedger:
 
     def calls(self) -> Counter[Revision]:
         """How many calls were recorded, by Revision."""
-        counts: Counter[Revision] = Counter()
+        counts = Counter(revision for revision, _ in self.requests)
         for entries in self.commits.values():
             counts.update({entry.revision: entry.calls for entry in entries})
-        return counts
+        return +counts
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something holds, which is looked at again with every commit that comes or is recorded."""
@@ -93,11 +96,15 @@ class FakeLedger:
     def _reply(self, entry: Entry, *, fresh: bool) -> Recorded:
         if entry.awake:
             self.first_reports.setdefault(entry.revision, 0.0)
+        if entry.requests:
+            self.last_waits[entry.revision] = time.time() - entry.last_age
+            self.requests.update((entry.revision, request) for request in entry.requests)
         rings = fresh != (entry.revision in self._pending)
         self._pending.add(entry.revision)
         first_report = self.first_reports.get(entry.revision)
         last_report = None if first_report is None else time.time()
-        return Recorded(rings, Episode(first_report, last_report), time.time())
+        episode = Episode(first_report, last_report, last_wait=self.last_waits.get(entry.revision))
+        return Recorded(rings, episode, time.time())
 
 
 @dataclass(frozen=True, slots=True)

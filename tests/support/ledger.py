@@ -25,6 +25,11 @@ def entry(revision: Revision, calls: int = 1, *, awake: bool = False, first_age:
     return Entry(revision, calls, awake, first_age, last_age, {"mixer 10.0.0.7": calls})
 
 
+def waits(revision: Revision, *requests: str, last_age: float = 0.0) -> Entry:
+    """Requests that are known to wait for one Revision, by one gateway."""
+    return Entry(revision, 0, awake=False, first_age=last_age, last_age=last_age, requests=dict.fromkeys(requests, "http 10.0.0.7"))
+
+
 class Ledger:
     """Both sides of one ledger; the front's doorbells are its own to ring for an hour."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from redis import Redis
@@ -173,6 +174,32 @@ def test_the_original_style(scene: Scene) -> None:
     scene.deliver(A, report_style="original")
     assert scene.reports() == [Stat("shop/a", "pod", 1.0, 1.0)]
     assert scene.census().settled_calls == 9
+
+
+def test_a_handlers_style_is_its_own(scene: Scene) -> None:
+    """What a call says of how to report it comes before the settings, either way."""
+    scene.record(replace(entry(A, 5), style="original"), entry(B, 5))
+    scene.deliver(A, B)
+    assert [(one.key, one.concurrency, one.requests) for one in scene.reports()] == [("shop/a", 1, 1), ("shop/b", 5, 5)]
+    scene.record(replace(entry(C, 5), style="activator"))
+    scene.deliver(C, report_style="original")
+    assert [(one.concurrency, one.requests) for one in scene.reports()[2:]] == [(5, 5)]
+
+
+def test_requests_that_wait_are_reported_as_long_as_they_do(scene: Scene) -> None:
+    """Long after `waking_for` there is a report of those that wait, with no new call; once none does, there is none."""
+    waiting = Entry(A, 0, awake=False, first_age=0.0, last_age=0.0, requests={"1": "http x", "2": "http x"})
+    scene.record(waiting)
+    scene.deliver(A)
+    scene.client.hset("{wakequeue}:r:shop/a", mapping={"first_report": 1, "last_report": 1, "ready_at": 1})
+    scene.record(waiting)
+    scene.deliver(A)
+    assert [(one.concurrency, one.requests) for one in scene.reports()] == [(2, 2), (2, 0)]
+    scene.client.hset("{wakequeue}:r:shop/a", mapping={"last_report": 10_000, "last_wait": 1, "due_at": 1})
+    scene.client.zadd("{wakequeue}:pending", {"shop/a": 1})
+    scene.deliver(A)
+    assert len(scene.reports()) == 2
+    assert scene.census().settled_calls == 2
 
 
 def test_what_was_not_confirmed_is_released(scene: Scene) -> None:

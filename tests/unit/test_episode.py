@@ -366,3 +366,58 @@ def test_callers_lose_patience(waited: float, concurrency: float) -> None:
     step = decide(Episode(), calls=600, waiting=600, waited=waited, now=100.0, rhythm=RHYTHM)
     assert step.report == Report(concurrency, 600)
     assert step.gone == 600 - concurrency
+
+
+# Requests that are known to wait.
+
+
+def waking_with(
+    known: int, *, at: float, last_wait: float, first: float = 0.0, last: float = 0.0, concurrency: float = 0.0
+) -> Step:
+    """Return the step at a time, in seconds since START, of a Revision that so many requests wait for."""
+    start = START / 1000
+    episode = Episode(start + first, start + last, concurrency, start + last_wait)
+    return decide(episode, calls=0, waiting=0, waited=0.0, now=start + at, rhythm=RHYTHM, known=known)
+
+
+def test_known_requests_are_concurrency() -> None:
+    """They are added to the callers that are thought to wait, from the first report on."""
+    step = decide(Episode(), calls=5, waiting=2, waited=0.0, now=START / 1000, rhythm=RHYTHM, known=3)
+    assert step.report == Report(5.0, 5)
+
+
+@pytest.mark.parametrize("at", [3.5, 10.0, 100.0])
+def test_the_waking_goes_on_while_a_request_is_known_to_wait(at: float) -> None:
+    """However long the cold start takes, a report each second has the requests that wait now."""
+    step = waking_with(7, at=at, last_wait=at - 0.4, last=at - 1.0, concurrency=9.0)
+    assert (step.phase, step.report) == ("waking", Report(7.0, 0))
+
+
+def test_the_waking_is_over_once_none_is_heard_of() -> None:
+    """`report_every` after the last attempt the Revision is awake, and without calls there is nothing to say."""
+    step = waking_with(0, at=10.0, last_wait=8.9, last=9.5)
+    assert (step.phase, step.report) == ("awake", None)
+
+
+def test_an_awake_revision_that_a_request_waits_for_is_waking_again() -> None:
+    """It has gone to zero behind our back: what waits is reported in full, not as warm traffic."""
+    step = waking_with(1, at=60.0, last_wait=60.0, last=59.0, concurrency=0.001)
+    assert (step.phase, step.report) == ("waking", Report(1.0, 0))
+
+
+def test_known_requests_in_the_same_second_are_told_once() -> None:
+    """The Autoscaler adds up what one second brings: a correction has what the report before left out."""
+    step = waking_with(10, at=0.3, last_wait=0.3, concurrency=4.0)
+    assert step.report == Report(6.0, 0)
+
+
+def test_known_requests_lose_no_patience() -> None:
+    """Those that are thought to wait are fewer after `patience`; those that are known to are not."""
+    step = decide(Episode(), calls=10, waiting=10, waited=30.0, now=START / 1000, rhythm=RHYTHM, known=4)
+    assert step.report == Report(9.0, 10)
+    assert step.gone == 5
+
+
+def test_when_a_request_last_waited_is_kept() -> None:
+    """A step changes what was reported, not what is known."""
+    assert waking_with(1, at=1.0, last_wait=0.9).episode.last_wait == START / 1000 + 0.9

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from support.fakes import FakeLedger
 
 from gateway_hook import commits as module
+from gateway_hook import recorder as recorder_module
 from gateway_hook.commits import COMMIT_SIZE
 from gateway_hook.outcome import Outcome
 from gateway_hook.recorder import Recorder
@@ -555,3 +556,107 @@ def test_a_commit_names_so_many_callers() -> None:
     """Beyond eight callers of one Revision the others are counted together: a commit's size is bounded."""
     callers = asyncio.run(_callers(*map(str, range(12)), "0")).callers
     assert callers == {"0": 2} | {str(number): 1 for number in range(1, 8)} | {"others": 4}
+
+
+# Requests that found no upstream.
+
+
+async def attempt(recorder: Recorder, *requests: str, revision: Revision = A) -> list[Outcome]:
+    """Attempts of requests that arrive together."""
+    return await asyncio.gather(*(recorder.record_cold(revision, CALLER, LONG, request) for request in requests))
+
+
+@on_a_loop
+async def test_a_request_is_recorded_once_however_often_it_comes() -> None:
+    """Its first attempt is durable before it is answered; the further ones are answered from memory, and commit nothing."""
+    ledger = FakeLedger()
+    before = metric("wakequeue_recorded_total")
+    async with recording(ledger) as recorder:
+        assert await attempt(recorder, "1", "2", "1") == [Outcome.RECORDED, Outcome.RECORDED, Outcome.WAITING]
+        assert await attempt(recorder, "2", "1", "3") == [Outcome.WAITING, Outcome.WAITING, Outcome.RECORDED]
+        assert [entry.requests for entry in entries(ledger)] == [{"1": CALLER, "2": CALLER}, {"3": CALLER}]
+    assert ledger.calls() == {A: 3}
+    assert metric("wakequeue_recorded_total") - before == 3
+
+
+@on_a_loop
+async def test_a_request_without_a_name_is_a_call() -> None:
+    """Its attempts can't be told apart, so each counts."""
+    ledger = FakeLedger()
+    async with recording(ledger) as recorder:
+        assert await attempt(recorder, "", "") == [Outcome.RECORDED] * 2
+    assert ledger.calls() == {A: 2}
+    assert [entry.requests for entry in entries(ledger)] == [{}]
+
+
+@on_a_loop
+async def test_the_ledger_is_told_who_still_waits() -> None:
+    """Twice in `report_every`, of the requests that came since; no more once none comes; and its doorbell is rung."""
+    ledger, clock, rung = FakeLedger(), Clock(), list[Revision]()
+    async with recording(ledger, clock=clock, rung=rung, report_every=0.02) as recorder:
+        await attempt(recorder, "1", "2")
+        rung.clear()
+        ledger.report(A)
+        clock.now += 1
+        await attempt(recorder, "2")
+        await ledger.until(lambda: Commit("front:waiting", 1) in ledger.commits and rung)
+        clock.now += 1
+        await attempt(recorder, "1")
+        await ledger.until(lambda: any(entry.requests.keys() == {"1"} for entry in entries(ledger)))
+    told = [entry for commit, parts in ledger.commits.items() if commit.stream == "front:waiting" for entry in parts]
+    assert {entry.calls for entry in told} == {0}
+    assert not any(entry.awake for entry in told)
+    assert rung[0] == A
+    assert ledger.calls() == {A: 2}
+
+
+@on_a_loop
+async def test_a_revision_that_has_no_upstream_is_not_awake() -> None:
+    """What the front believed of it is forgotten: a request that found nothing knows better."""
+    ledger = FakeLedger()
+    async with recording(ledger) as recorder:
+        await wake(recorder, ledger, A)
+        assert await call(recorder, A) == [Outcome.AWAKE]
+        assert await attempt(recorder, "1") == [Outcome.RECORDED]
+        assert await call(recorder, A) == [Outcome.RECORDED]
+
+
+@on_a_loop
+async def test_more_requests_than_can_be_remembered_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are counted, and those that are known go on."""
+    monkeypatch.setattr(recorder_module, "MOST_WAITING", 2)
+    before = metric("wakequeue_dropped_total")
+    async with recording(FakeLedger()) as recorder:
+        assert await attempt(recorder, "1", "2", "3", "1") == [
+            Outcome.RECORDED,
+            Outcome.RECORDED,
+            Outcome.DROPPED,
+            Outcome.WAITING,
+        ]
+    assert metric("wakequeue_dropped_total") - before == 1
+
+
+@on_a_loop
+async def test_requests_count_for_the_size_of_a_commit() -> None:
+    """Revisions and requests of one script call are bounded together; one Revision's requests stay together."""
+    ledger = FakeLedger()
+    ledger.hold()
+    async with recording(ledger) as recorder:
+        first = asyncio.create_task(call(recorder, C))
+        await ledger.until(lambda: ledger.attempts)
+        names = [str(number) for number in range(COMMIT_SIZE // 2)]
+        answers = [asyncio.create_task(attempt(recorder, *names, revision=revision)) for revision in (A, B, D)]
+        await turns()
+        ledger.let_go()
+        await asyncio.gather(first, *answers)
+        assert [[one.revision for one in commit] for commit in ledger.commits.values()] == [[C], [A], [B], [D]]
+    assert ledger.calls() == {A: 500, B: 500, C: 1, D: 500}
+
+
+@on_a_loop
+async def test_the_last_style_that_is_named_is_told() -> None:
+    """A call that names none changes nothing."""
+    ledger = FakeLedger()
+    async with recording(ledger) as recorder:
+        await asyncio.gather(*(recorder.record(A, CALLER, LONG, style=style) for style in ("activator", "original", "")))
+    assert [entry.style for entry in entries(ledger)] == ["original"]

@@ -1,0 +1,174 @@
+"""The hook: what it does with a call of any protocol, and what it says of it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from google.protobuf.message import DecodeError
+from support.fakes import FakeRecorder, Told
+
+from gateway_hook.call import Call, Host, Named
+from gateway_hook.hook import Hook
+from gateway_hook.outcome import Outcome
+from wakequeue.errors import Unresolved
+from wakequeue.revision import Revision
+from wakequeue.setting_sources import load
+from wakequeue.telemetry import CALLS, FRONT, IGNORED, UNRESOLVED
+
+if TYPE_CHECKING:
+    from gateway_hook.recorder import Recorder
+
+HELLO = Revision("shop", "hello-00001")
+NAMED = (Named(b"shop", b"hello-00001"),)
+
+
+def hook_of(recorder: FakeRecorder, **settings: str) -> Hook:
+    """Return a hook of these settings."""
+    return Hook(cast("Recorder", recorder), load({f"WAKEQUEUE_{name.upper()}": text for name, text in settings.items()}))
+
+
+def take(
+    read: Call | Callable[[], Call], recorder: FakeRecorder | None = None, remaining: float | None = None, **settings: str
+) -> Outcome:
+    """Return what becomes of one call."""
+    hook = hook_of(recorder or FakeRecorder(), **settings)
+    return asyncio.run(hook.call("test", "10.0.0.7", read if callable(read) else lambda: read, remaining))
+
+
+def raises(error: Exception) -> Callable[[], Call]:
+    """Return a reader of what can't be read."""
+
+    def read() -> Call:
+        raise error
+
+    return read
+
+
+@pytest.fixture(autouse=True)
+def _from_zero() -> None:
+    """Have each test count from zero."""
+    for metric in (CALLS, UNRESOLVED, IGNORED):
+        metric.clear()
+
+
+def sample(name: str, **labels: str) -> float:
+    """Return what a metric of the front counted."""
+    return FRONT.get_sample_value(f"wakequeue_{name}_total", labels) or 0.0
+
+
+def test_a_call_is_recorded_for_its_revision() -> None:
+    """With who told of it by which protocol, how it is to be reported, and the time that there is."""
+    recorder = FakeRecorder()
+    assert take(Call(sources=NAMED, style="original"), recorder) is Outcome.RECORDED
+    assert recorder.told == [Told(HELLO, "test 10.0.0.7", 0.1, "original")]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.RECORDED, Outcome.AWAKE, Outcome.WAITING, Outcome.BUFFERED, Outcome.DROPPED])
+def test_what_became_of_it_is_said_and_counted(outcome: Outcome) -> None:
+    """By protocol and outcome, and by nothing else."""
+    assert take(Call(sources=NAMED), FakeRecorder(outcome)) is outcome
+    assert {other: sample("calls", protocol="test", outcome=other) for other in Outcome} == {
+        other: other is outcome for other in Outcome
+    }
+
+
+@pytest.mark.parametrize(("remaining", "budget"), [(None, 0.1), (10.0, 5.0), (0.1, 0.05), (-1.0, -0.5)])
+def test_the_answer_comes_before_half_of_the_callers_time_is_gone(remaining: float | None, budget: float) -> None:
+    """Where the caller sets no deadline, `answer_within` is the budget."""
+    recorder = FakeRecorder()
+    take(Call(sources=NAMED), recorder, remaining)
+    assert [one.budget for one in recorder.told] == [pytest.approx(budget)]
+
+
+def test_a_cold_call_goes_by_its_requests_id() -> None:
+    """The recorder is given a digest of the id, which is as long for any, and the same in every front."""
+    recorder = FakeRecorder()
+    take(Call(sources=NAMED, cold=True, request_id="1-2-3"), recorder)
+    take(Call(sources=NAMED, cold=True, request_id="x" * 10_000), recorder)
+    take(Call(sources=NAMED, cold=True), recorder)
+    assert [one.cold for one in recorder.told] == [True] * 3
+    assert [one.request for one in recorder.told] == [
+        blake2b(b"1-2-3", digest_size=8).hexdigest(),
+        blake2b(b"x" * 10_000, digest_size=8).hexdigest(),
+        "",
+    ]
+
+
+def test_a_call_that_names_no_revision_is_counted_by_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    """It is said in the log as well, with the detail."""
+    caplog.set_level(logging.WARNING, logger="wakequeue")
+    recorder = FakeRecorder()
+    assert take(Call(sources=(Named(b"shop", b"example.com"),)), recorder) is Outcome.UNRESOLVED
+    assert take(raises(Unresolved("odd", "why")), recorder) is Outcome.UNRESOLVED
+    assert take(raises(DecodeError("rubbish")), recorder) is Outcome.UNRESOLVED
+    assert recorder.told == []
+    assert [sample("unresolved", reason=reason) for reason in ("unknown_host", "odd", "malformed")] == [1, 1, 1]
+    assert caplog.messages == [
+        "unresolved protocol=test reason=unknown_host detail=example.com",
+        "unresolved protocol=test reason=odd detail=why",
+        "unresolved protocol=test reason=malformed detail=''",
+    ]
+
+
+def test_our_own_defect_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Wherever it is, in the protocol's reader or in the recorder: it is counted and logged."""
+    caplog.set_level(logging.WARNING, logger="wakequeue")
+    assert take(raises(RuntimeError("in the reader"))) is Outcome.FAILED
+    assert take(Call(sources=NAMED), FakeRecorder(RuntimeError("in the recorder"))) is Outcome.FAILED
+    assert sample("calls", protocol="test", outcome="failed") == 2
+    assert "in the reader" in caplog.text
+    assert "in the recorder" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (Call(sources=(), probe=True), "probe"),
+        (Call(sources=NAMED, user_agent="kube-probe/1"), "probe"),
+        (Call(sources=NAMED, user_agent="a bot"), "user_agent"),
+        (Call(sources=NAMED, method="PUT"), "method"),
+        (Call(sources=NAMED, path="/health?x"), "path"),
+        (Call(sources=NAMED, host="old.example:80"), "host"),
+        (Call(sources=(Named(b"other", b"hello"),)), "namespace"),
+        (Call(sources=(Host(b"other.example"),)), "namespace"),
+    ],
+)
+def test_a_call_that_a_rule_holds_back_is_counted_by_the_rule(call: Call, reason: str) -> None:
+    """Nothing is recorded; and a probe is told before its Revision is looked for."""
+    recorder = FakeRecorder()
+    held = take(
+        call,
+        recorder,
+        methods="GET",
+        denied_user_agents="*bot*",
+        denied_paths="/health",
+        denied_hosts="old.example",
+        namespaces="shop",
+        revisions_by_host='{"other.example": "other/hello"}',
+    )
+    assert held is Outcome.IGNORED
+    assert recorder.told == []
+    assert sample("ignored", reason=reason) == 1
+    assert sample("calls", protocol="test", outcome="ignored") == 1
+
+
+def test_the_table_of_hosts_names_revisions() -> None:
+    """`revisions_by_host` has its say where no better source does."""
+    recorder = FakeRecorder()
+    take(
+        Call(sources=(Named(b"", b""), Host(b"Hello.Example:443"))),
+        recorder,
+        revisions_by_host='{"hello.example": "shop/hello-00001"}',
+    )
+    assert recorder.revisions == [HELLO]
+
+
+def test_the_front_knows_how_many_calls_were_answered() -> None:
+    """Each answer adds one, whatever it was: the front drains until no more are added."""
+    hook = hook_of(FakeRecorder())
+    for expected, read in enumerate((lambda: Call(sources=NAMED), raises(DecodeError()), lambda: Call(sources=(), probe=True)), 1):
+        asyncio.run(hook.call("test", "x", read))
+        assert hook.answered == expected
