@@ -123,8 +123,9 @@ class Recorder:
             async with asyncio.timeout(within):
                 await asyncio.gather(self._committing, *self._later)
         except TimeoutError:
-            DROPPED.inc(self._unrecorded)
-            warning(Event.CALLS_DROPPED, calls=self._unrecorded, because="stopped while Redis was away")
+            if self._unrecorded:
+                DROPPED.inc(self._unrecorded)
+                warning(Event.CALLS_DROPPED, calls=self._unrecorded, because="stopped while Redis was away")
 
     async def _commit_groups(self) -> None:
         while not self._closing.is_set() or self._open.tallies:
@@ -150,8 +151,7 @@ class Recorder:
 
     async def _tell_who_waits(self) -> None:
         told_at = self._clock()
-        while not self._closing.is_set():
-            await self._closing_within(self._settings.report_every / 2)
+        while not await self._closing_within(self._settings.report_every / 2):
             then, told_at = told_at, self._clock()
             async for part in self._commits.send("waiting", self._waiting.since(then, told_at)):
                 self._ring_due(part)
@@ -171,11 +171,12 @@ class Recorder:
     def _ring_due(self, part: Mapping[Revision, Recorded]) -> None:
         self._ring(revision for revision, one in part.items() if one.ring)
 
-    async def _closing_within(self, seconds: float) -> None:
-        """Wait so long, or until it is to close."""
+    async def _closing_within(self, seconds: float) -> bool:
+        """Wait so long, or until it is to close; says whether it is."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
+        return self._closing.is_set()
 
     def _has_room(self, revision: Revision) -> bool:
         """Whether the open group takes calls of this Revision."""
