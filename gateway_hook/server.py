@@ -9,7 +9,7 @@ import click
 
 from gateway_hook.doorbell import Doorbell
 from gateway_hook.hook import Hook
-from gateway_hook.mixer import Mixer
+from gateway_hook.mixer.adapter import Mixer
 from gateway_hook.port import Port
 from gateway_hook.recorder import Recorder
 from wakequeue import broker
