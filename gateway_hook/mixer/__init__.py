@@ -10,6 +10,9 @@ of Mixer's carries one instance, or many (a report), and the handler's `Params`.
     answers        what is answered: a check, a quota, a report (pure)
     adapter        takes requests, and answers them
     backend        Mixer's questions about a handler's configuration, and its sessions
+    descriptors    our protos as Mixer's configuration has them (pure)
+    manifests      the resources that have Mixer call this adapter (pure)
+    command        prints them
 
 The Revision comes from the `Params`, where they say it; else from the template's own fields, where it has any; else from what the
 instance says under one of the names in the settings `mixer_namespace_names` and `mixer_service_names`.
