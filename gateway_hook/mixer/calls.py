@@ -7,11 +7,11 @@ from typing import Any, Final, NoReturn
 
 from google.protobuf.message import DecodeError
 
-from gateway_hook.call import Call, Named
+from gateway_hook.call import Call, Host, Named
 from gateway_hook.mixer.names import Names, first, plain, says
 from gateway_hook.mixer.params import Configured, Form, configured
 from gateway_hook.mixer.templates import Instance, Template
-from gateway_hook.rules import PROBE_HEADERS, is_probe
+from gateway_hook.rules import PROBE_HEADERS
 from wakequeue.settings import Settings
 
 #: What instances call what a rule looks at: as Istio's attributes are called, and as its own instances call them.
@@ -19,7 +19,7 @@ METHOD: Final = ("method", "requestmethod")
 PATH: Final = ("path", "requestpath", "url", "requesturlpath")
 HOST: Final = ("host", "requesthost")
 USER_AGENT: Final = ("useragent", "requestuseragent")
-PROBES: Final = tuple((header, plain(header)) for header in PROBE_HEADERS)
+PROBES: Final = tuple(map(plain, PROBE_HEADERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +62,16 @@ def _call(template: Template, request: Any, instance: Instance, search: Search) 
 
 def call_of(own: tuple[bytes, bytes], names: Names, params: Configured, search: Search) -> Call:
     """The call of an instance with these fields of its own, which says this. Raises Unresolved where Params ask for more."""
+    namespace = _part(params.namespace, own[0], names, search.namespace)
+    service = _part(params.service, own[1], names, search.service)
+    host = first(names, HOST)
     return Call(
-        sources=(
-            Named(
-                _part(params.namespace, own[0], names, search.namespace),
-                _part(params.service, own[1], names, search.service),
-            ),
-        ),
+        sources=(Named(namespace, service), Host(host)),
         method=_text(first(names, METHOD)),
         path=_text(first(names, PATH)),
-        host=_text(first(names, HOST)),
+        host=_text(host),
         user_agent=_text(first(names, USER_AGENT)),
-        probe=is_probe({header: _text(names.get(name, b"")) for header, name in PROBES}),
+        probe=any(map(names.get, PROBES)),
         style=params.style,
     )
 

@@ -6,7 +6,7 @@ property may be `user-agent` or `user_agent`. What is said is kept as bytes: it 
 """
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -42,12 +42,16 @@ def says(text: bytes) -> bool:
 
 def first(names: Names, wanted: Iterable[str]) -> bytes:
     """What is said under the first of these plain names that says something."""
-    return next(filter(says, (names.get(name, b"") for name in wanted)), b"")
+    for name in wanted:
+        text = names.get(name)
+        if text and says(text):
+            return text
+    return b""
 
 
-def entries(properties: Iterable[Entry]) -> Iterator[tuple[str, bytes]]:
-    """Plain name and text of each entry of a map."""
-    return ((plain(one.key), text_of(one.value)) for one in properties)
+def entries(properties: Iterable[Entry]) -> Names:
+    """What the entries of a map say."""
+    return {plain(one.key): text_of(one.value) for one in properties}
 
 
 def text_of(value: Value) -> bytes:

@@ -76,6 +76,8 @@ NOTHING: Final = Configured()
 
 def configured(config: Any) -> Configured:
     """What an `adapter_config` says. Raises Unresolved: calls of a handler that can't be understood wake nothing."""
+    if not config.type_url:
+        return NOTHING
     try:
         data = params_in(config)
         return NOTHING if data is None else read(data)

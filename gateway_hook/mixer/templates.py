@@ -4,7 +4,7 @@ Source: istio.io/istio mixer/template/*/template_handler_service.proto. Service,
 which are upstream's own.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,9 +24,6 @@ from gateway_hook.wire.reportnothing_pb2 import HandleReportNothingRequest
 Instance = Any
 """An InstanceMsg of any template: what it has differs."""
 
-Pairs = Iterable[tuple[str, bytes]]
-"""Plain names, and what is said under them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -37,7 +34,7 @@ class Template:
 
     request: type[Message]
     own: Callable[[Instance], tuple[bytes, bytes]]
-    said: Callable[[Instance], Pairs]
+    said: Callable[[Instance], Names]
     #: Its name in Istio, and its TemplateVariety: CHECK, QUOTA or REPORT.
     name: str
     variety: int
@@ -49,7 +46,7 @@ class Template:
     def of(
         cls,
         request: type[Message],
-        said: Callable[[Instance], Pairs],
+        said: Callable[[Instance], Names],
         own: Callable[[Instance], tuple[bytes, bytes]] = lambda _: (b"", b""),
     ) -> "Template":
         """The template that has this request message."""
@@ -70,60 +67,55 @@ class Template:
 
     def names(self, instance: Instance) -> Names:
         """All that an instance says; what it is called, too."""
-        names = dict(_of_its_name(instance))
-        names.update(self.said(instance))
-        names.update((key, text) for key, text in zip(("namespace", "service"), self.own(instance), strict=True) if text)
-        return names
+        namespace, service = self.own(instance)
+        own = {"namespace": namespace} if namespace else {}
+        if service:
+            own["service"] = service
+        return {**_called(instance), **self.said(instance), **own}
 
 
-def _of_its_name(instance: Instance) -> Iterator[tuple[str, bytes]]:
+def _called(instance: Instance) -> Names:
     """`wake.instance.istio-system` is the instance `wake` of the instance namespace `istio-system`."""
     name, kind, namespace = instance.name.partition(b".instance.")
-    if kind:
-        yield plain("instance"), name
-        yield plain("instance_namespace"), namespace
+    return {"instance": name, "instancenamespace": namespace} if kind else {}
 
 
-def _fields(instance: Instance, *names: str) -> Iterator[tuple[str, bytes]]:
+def _fields(instance: Instance, *names: str) -> Names:
     """Fields of text that say something."""
-    return ((plain(name), text) for name in names if (text := getattr(instance, name)))
+    return {plain(name): text for name in names if (text := getattr(instance, name))}
 
 
-def _nothing(_instance: Instance) -> Pairs:
-    return ()
+def _nothing(_instance: Instance) -> Names:
+    return {}
 
 
-def _authorization(instance: Instance) -> Iterator[tuple[str, bytes]]:
-    yield from entries(instance.subject.properties)
-    yield from entries(instance.action.properties)
-    yield from _fields(instance.subject, "user", "groups")
-    yield from _fields(instance.action, "method", "path")
+def _authorization(instance: Instance) -> Names:
+    subject, action = instance.subject, instance.action
+    properties = entries(subject.properties) | entries(action.properties)
+    return properties | _fields(subject, "user", "groups") | _fields(action, "method", "path")
 
 
-def _list_entry(instance: Instance) -> Iterator[tuple[str, bytes]]:
-    yield "value", text_of(instance.value)
+def _list_entry(instance: Instance) -> Names:
+    return {"value": text_of(instance.value)}
 
 
-def _api_key(instance: Instance) -> Iterator[tuple[str, bytes]]:
+def _api_key(instance: Instance) -> Names:
     # The key itself is a secret, and what is said may be logged.
     return _fields(instance, "api", "api_version", "api_operation")
 
 
-def _quota(instance: Instance) -> Iterator[tuple[str, bytes]]:
+def _quota(instance: Instance) -> Names:
     return entries(instance.dimensions)
 
 
-def _metric(instance: Instance) -> Iterator[tuple[str, bytes]]:
-    yield "value", text_of(instance.value)
-    yield from entries(instance.monitored_resource_dimensions)
-    yield from entries(instance.dimensions)
-    yield from _fields(instance, "monitored_resource_type")
+def _metric(instance: Instance) -> Names:
+    resource = entries(instance.monitored_resource_dimensions) | _fields(instance, "monitored_resource_type")
+    return {"value": text_of(instance.value)} | resource | entries(instance.dimensions)
 
 
-def _log_entry(instance: Instance) -> Iterator[tuple[str, bytes]]:
-    yield from entries(instance.monitored_resource_dimensions)
-    yield from entries(instance.variables)
-    yield from _fields(instance, "severity", "monitored_resource_type")
+def _log_entry(instance: Instance) -> Names:
+    resource = entries(instance.monitored_resource_dimensions) | _fields(instance, "monitored_resource_type")
+    return _fields(instance, "severity") | resource | entries(instance.variables)
 
 
 AUTHORIZATION: Final = Template.of(

@@ -206,6 +206,17 @@ def test_the_names_are_settings(template: str) -> None:
     assert unresolved("no_service") == 1
 
 
+@pytest.mark.parametrize("template", WITH_A_MAP)
+def test_the_table_of_hosts_is_asked_last(template: str) -> None:
+    """A call that nothing better names is that of the Revision that `revisions_by_host` has for its host."""
+    table = {"revisions_by_host": '{"shop.example": "shop/cart"}'}
+    assert understood(template, message([said(template, {b"request.host": b"shop.example:443"})]), **table) == ["shop/cart"]
+    texts = {b"host": b"shop.example", b"service": b"hello-00001", b"namespace": b"default"}
+    assert understood(template, message([said(template, texts)]), **table) == ["default/hello-00001"]
+    assert understood(template, message([said(template, {b"host": b"other.example"})]), **table) == []
+    assert unresolved("no_service") == 1
+
+
 def test_the_fields_of_a_template_come_first() -> None:
     """What an authorization says of its namespace and service holds, whatever its properties are called."""
     entries = entry(5, b"service", field(1, b"other")) + entry(5, b"destination_service_namespace", field(1, b"shop"))
