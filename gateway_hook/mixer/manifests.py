@@ -24,7 +24,8 @@ HEAD: Final = """\
 """
 
 #: What an instance says of the Revision. The host names its namespace too: at a gateway, destination.namespace is often just
-#: "default". What a rule of wakequeue's looks at is told as well; each attribute more makes Envoy's cache of answers finer.
+#: "default". What wakequeue's rules look at is told as well, but for the path: Envoy keeps an answer for requests of which all
+#: that is told here is the same.
 _SAYS: Final = """\
 destination_service_host: destination.service.host | ""
 destination_service_name: destination.service.name | ""
@@ -36,8 +37,6 @@ k_network_probe: request.headers["k-network-probe"] | ""
 """
 
 _AUTHORIZATION: Final = """\
-subject:
-  user: '""'
 action:
   namespace: destination.service.namespace | ""
   service: destination.service.host | destination.service.name | ""
