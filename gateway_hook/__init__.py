@@ -6,6 +6,7 @@
     door           lets in the calls of those who may
     admission      who may: by certificate, by token (pure)
     files          certificates and tokens, read again when they change
+    http           the HTTP port, which stands in the place of Knative's activator
     mixer          Istio Mixer's out-of-process adapter protocol
     hook           what every protocol does with a call: rule, resolve, record
     call, outcome  what a gateway told of one request, and what became of it (pure)
@@ -16,6 +17,7 @@
     waiting        requests that found no upstream, and come again (pure)
     commits        sends what is to be durable, until it is
     doorbell       publishes the Celery message for those that are due
+    quiet          when a front that is told to stop may stop
     command, client  the other side: makes calls as Mixer makes them
 
 The user's request never fails because of this package: whatever goes wrong, the answer to a call that was let in is OK. One that

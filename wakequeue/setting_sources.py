@@ -172,6 +172,8 @@ def _allowed(kind: Any) -> str:  # noqa: ANN401  a type, as it is annotated
             return f"a whole number from {least} " + (f"to {most}" if most else "up")
         case msgspec.inspect.FloatType(gt=least, le=most):
             return f"a number above {least} and up to {most}"
+        case msgspec.inspect.BoolType():
+            return "true or false"
         case msgspec.inspect.StrType(max_length=most):
             return "a text" + (f" of at most {most} characters" if most else "")
     raise AssertionError(kind)
