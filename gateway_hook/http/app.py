@@ -40,14 +40,14 @@ class App:
         answer = await self._answer(request, _caller(scope))
         headers = answer.headers
         is_http_1 = scope["http_version"].startswith("1")
-        waits = "expect" in request.headers
-        if is_http_1 and (waits or self._draining.is_set()):
+        goes_on = is_http_1 and request.has_body and not request.waits
+        if is_http_1 and (request.waits or self._draining.is_set()):
             headers = [*headers, (b"connection", b"close")]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
-        await send({"type": "http.response.body", "body": answer.body, "more_body": True})
-        if is_http_1 and not waits:
+        await send({"type": "http.response.body", "body": answer.body, "more_body": goes_on})
+        if goes_on:
             await _until_read(receive)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _answer(self, request: Request, caller: str) -> Answer:
         match kind_of(request, self._knows_host):

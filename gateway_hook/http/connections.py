@@ -6,6 +6,7 @@ connection stands still; it says 100 Continue before anyone asks for the body; a
 bodies are thrown away, and a WebSocket's request is one as any other: it is answered, and never upgraded.
 """
 
+import contextlib
 import dataclasses
 from string import printable
 from typing import Any, Final
@@ -18,6 +19,7 @@ import hypercorn.protocol.h11
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import RequestReceived
+from h2.exceptions import StreamClosedError
 from hypercorn.events import Event as ConnectionEvent
 from hypercorn.protocol.events import Body, Event, Request
 from hypercorn.protocol.h2 import H2Protocol
@@ -93,7 +95,9 @@ class _Answered:
     async def handle(self, event: ConnectionEvent) -> None:
         """Tell the client of a body that it needs to send no more of it (RFC 9113, section 8.1)."""
         if isinstance(event, Body):
-            self._connection.reset_stream(self._stream_id, ErrorCodes.NO_ERROR)
+            # It may have been told already, and have sent this before it heard of it.
+            with contextlib.suppress(StreamClosedError):
+                self._connection.reset_stream(self._stream_id, ErrorCodes.NO_ERROR)
 
 
 def _ascii(path: bytes) -> bytes:

@@ -51,6 +51,16 @@ class Request(NamedTuple):
     target: str
     headers: Headers
 
+    @property
+    def has_body(self) -> bool:
+        """Whether a body comes after an HTTP/1.1 request's headers (RFC 9112, section 6.3)."""
+        return "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"
+
+    @property
+    def waits(self) -> bool:
+        """Whether its client sends its body only once it is told to."""
+        return "expect" in self.headers
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:

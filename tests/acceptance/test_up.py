@@ -67,7 +67,7 @@ def new_machine(stack: ExitStack) -> Machine:
     """A machine on which nothing runs yet."""
     folder = Path(tempfile.mkdtemp(prefix="wakequeue-"))
     stack.callback(shutil.rmtree, folder)
-    ports = {name: f"127.0.0.1:{free_port()}" for name in ("GRPC", "ADMIN", "FLOWER")}
+    ports = {name: f"127.0.0.1:{free_port()}" for name in ("GRPC", "HTTP", "ADMIN", "FLOWER")}
     env = {f"WAKEQUEUE_{name}_ADDRESS": address for name, address in ports.items()}
     return Machine(folder, env | {"WAKEQUEUE_DATA_DIR": str(folder / "data")}, stack)
 
