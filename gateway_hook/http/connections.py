@@ -2,8 +2,9 @@
 
 Many users' requests share one connection of a gateway. hypercorn ends a whole HTTP/2 connection where a body goes on after its
 answer (github.com/pgjones/hypercorn issues 329 and 197), or where a path isn't ASCII; it holds bodies that nobody reads until the
-connection stands still; it says 100 Continue before anyone asks for the body; and it hands WebSockets over in another form. Here
-bodies are thrown away, and a WebSocket's request is one as any other: it is answered, and never upgraded.
+connection stands still; it waits for ever to answer on one that has ended; it says 100 Continue before anyone asks for the body;
+and it hands WebSockets over in another form. Here bodies are thrown away, and a WebSocket's request is one as any other: it is
+answered, and never upgraded.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import RequestReceived
 from h2.exceptions import StreamClosedError
+from hypercorn.events import Closed
 from hypercorn.events import Event as ConnectionEvent
 from hypercorn.protocol.events import Body, Event, Request
 from hypercorn.protocol.h2 import H2Protocol
@@ -63,6 +65,13 @@ class Http2(H2Protocol):
         super().__init__(*args)
         self.streams = _Streams(self.connection)
 
+    async def handle(self, event: ConnectionEvent) -> None:
+        """Take note of what was received; whoever still answers when the connection has ended waits for nobody."""
+        await super().handle(event)
+        if isinstance(event, Closed):
+            for buffer in self.stream_buffers.values():
+                await buffer.close()
+
     async def _create_stream(self, request: RequestReceived) -> None:
         fields = dict(request.headers)
         method = fields[b":method"] if fields[b":method"].isascii() else b"?"
@@ -92,7 +101,7 @@ class _Answered:
     def __init__(self, connection: H2Connection, stream_id: int) -> None:
         self._connection, self._stream_id = connection, stream_id
 
-    async def handle(self, event: ConnectionEvent) -> None:
+    async def handle(self, event: Event) -> None:
         """Tell the client of a body that it needs to send no more of it (RFC 9113, section 8.1)."""
         if isinstance(event, Body):
             # It may have been told already, and have sent this before it heard of it.

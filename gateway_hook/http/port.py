@@ -64,11 +64,13 @@ class HttpPort:
         for connection in self._connections:
             connection.cancel()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: asyncio would log the cancelling of its.
+        connection = asyncio.create_task(self._serve(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await TCPServer(self._app, asyncio.get_running_loop(), self._config, self._context, {}, reader, writer)
         except Exception as error:  # noqa: BLE001  a client's rubbish ends its own connection

@@ -456,13 +456,19 @@ def test_a_slow_client_holds_nobody_up(hook: Running) -> None:
 
 
 def test_clients_that_go_away(hook: Running) -> None:
-    """Before their answer, or in the middle of a body: it is nobody's trouble."""
+    """Before their answer, in the middle of a body, or without taking their answer: it is nobody's trouble, and leaves nothing."""
     for number in range(50):
         with Http1(hook.http_address) as one, Http2(hook.http_address) as two:
             one.send(http1("POST", "/", (*routed(f"one-{number}"), ("content-length", "1000"))))
             two.send(pseudo("POST", "/", routed(f"two-{number}")), more=True)
+    with Http2(hook.http_address, window=0) as client:
+        stream = client.send(pseudo("GET", "/", (("host", "x"),)))
+        wait_until(lambda: client.read_once() and client.answers[stream].status == 404, what="the headers of an answer")
     with Http1(hook.http_address) as client:
         assert client.ask("GET", "/", routed()).is_cold
+    began = time.monotonic()
+    assert hook.process.stop() == 0
+    assert time.monotonic() - began < 2
     assert "Traceback" not in hook.process.output
     assert "call_failed" not in hook.process.output
 

@@ -96,15 +96,19 @@ FRAME: Final = 16_384
 
 
 class Http2(_Connection):
-    """A connection in h2c with prior knowledge; what comes of each request is in `answers`, by its stream."""
+    """A connection in h2c with prior knowledge; what comes of each request is in `answers`, by its stream.
 
-    def __init__(self, address: str, timeout: float = 10.0) -> None:
+    It takes `window` bytes of each answer's body.
+    """
+
+    def __init__(self, address: str, timeout: float = 10.0, window: int = 65_535) -> None:
         super().__init__(address, timeout)
         config = h2.config.H2Configuration(header_encoding="utf-8", validate_outbound_headers=False)
         self._connection = h2.connection.H2Connection(config)
         self.answers: dict[int, Answer] = {}
         self.ended = False
         self._connection.initiate_connection()
+        self._connection.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: window})
         self._flush()
 
     def send(self, fields: Fields, *, more: bool = False) -> int:
@@ -121,7 +125,7 @@ class Http2(_Connection):
         while sent < length and self.answers[stream].reset is None:
             room = min(FRAME, length - sent, self._connection.local_flow_control_window(stream))
             if room <= 0:
-                self._read()
+                self.read_once()
                 continue
             self._connection.send_data(stream, b"x" * room)
             self._flush()
@@ -137,19 +141,20 @@ class Http2(_Connection):
         answer = self.answers[stream]
         while not answer.ended and answer.reset is None:
             assert not self.ended, f"the connection was ended before the answer: {answer}"
-            self._read()
+            self.read_once()
         return answer
 
     def until_ended(self) -> None:
         """Return once the server has ended the connection."""
         while not self.ended:
-            self._read()
+            self.read_once()
 
     def takes_extended_connects(self) -> bool:
         """Whether the server says so (RFC 8441, section 3)."""
         return bool(self._connection.remote_settings.get(SettingCodes.ENABLE_CONNECT_PROTOCOL))
 
-    def _read(self) -> None:
+    def read_once(self) -> bool:
+        """Take in what comes next; says whether anything did."""
         data = self.socket.recv(65_536)
         self.ended = not data
         for event in self._connection.receive_data(data) if data else ():
@@ -165,6 +170,7 @@ class Http2(_Connection):
                 case h2.events.StreamReset(stream_id=stream, error_code=code):
                     self.answers[stream].reset = int(code or 0)
         self._flush()
+        return not self.ended
 
     def _flush(self) -> None:
         self.socket.sendall(self._connection.data_to_send())
