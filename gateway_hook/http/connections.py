@@ -20,16 +20,19 @@ import hypercorn.protocol.h11
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import RequestReceived
-from h2.exceptions import StreamClosedError
+from h2.exceptions import ProtocolError, StreamClosedError
 from hypercorn.events import Closed
 from hypercorn.events import Event as ConnectionEvent
-from hypercorn.protocol.events import Body, Event, Request
+from hypercorn.protocol.events import Body, Event, Request, Response
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 
 #: What a request's method becomes that isn't ASCII, or is that of an extended CONNECT (RFC 8441), which stands for a GET.
 METHODS: Final = {b"CONNECT": b"GET"}
+
+#: The header of an answer without a body.
+EMPTY: Final = (b"content-length", b"0")
 
 
 class Stream(HTTPStream):
@@ -71,6 +74,19 @@ class Http2(H2Protocol):
         if isinstance(event, Closed):
             for buffer in self.stream_buffers.values():
                 await buffer.close()
+
+    async def stream_send(self, event: Event) -> None:
+        """Send a part of an answer; one without a body ends with its headers, for a gateway would reset it otherwise."""
+        stream_id = event.stream_id
+        if not isinstance(event, Response) or EMPTY not in event.headers or stream_id not in self.stream_buffers:
+            await super().stream_send(event)
+            return
+        del self.stream_buffers[stream_id]
+        self.priority.remove_stream(stream_id)
+        fields = [(b":status", b"%d" % event.status_code), *event.headers, *self.config.response_headers("h2")]
+        with contextlib.suppress(ProtocolError):
+            self.connection.send_headers(stream_id, fields, end_stream=True)
+            await self._flush()
 
     async def _create_stream(self, request: RequestReceived) -> None:
         fields = dict(request.headers)

@@ -31,6 +31,13 @@ def alone(shared_redis: RedisServer) -> Iterator[Installation]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def front(_shared_redis: RedisServer) -> Iterator[Running]:
+    """A front for tests that count nothing."""
+    with Installation(_shared_redis.url, f"ws://127.0.0.1:{free_port()}") as started:
+        yield started.hook()
+
+
 @pytest.fixture
 def hook(alone: Installation) -> Running:
     """A front."""
@@ -40,6 +47,11 @@ def hook(alone: Installation) -> Running:
 def recorded(hook: Running) -> float:
     """Return how many calls the front has made durable."""
     return hook.metric("wakequeue_recorded_total")
+
+
+def unresolved(hook: Running) -> float:
+    """Return how many requests named no Revision."""
+    return hook.metric("wakequeue_calls_total", protocol="http_cold", outcome="unresolved")
 
 
 def named(name: str) -> tuple[str, str]:
@@ -84,6 +96,7 @@ def test_a_cold_request_wakes_its_revision(installation: Installation, stat_serv
         for answer in (one.ask("GET", "/a?b", routed("one")), two.ask("GET", "/a?b", routed("two"))):
             assert answer.is_cold
             assert (answer.headers["retry-after"], answer.body) == ("1", b"")
+    assert answer.bare
     wait_until(lambda: set(stat_server.requests()) == {"default/one", "default/two"}, what="both Revisions reported")
     assert hook.metric("wakequeue_calls_total", protocol="http_cold", outcome="recorded") == 2
     history = installation.start([WAKEQUEUE, "history", "--json"])
@@ -156,15 +169,15 @@ def test_a_request_by_its_host(installation: Installation, stat_server: StatServ
         routed(""),
     ],
 )
-def test_forged_headers_wake_nothing(hook: Running, fields: Fields) -> None:
+def test_forged_headers_wake_nothing(front: Running, fields: Fields) -> None:
     """Of two values nobody knows which is the router's: none of the two is woken, and the gateway doesn't try again."""
+    before = recorded(front), unresolved(front)
     lower = [(name.lower(), value) for name, value in fields]
-    with Http1(hook.http_address) as one, Http2(hook.http_address) as two:
+    with Http1(front.http_address) as one, Http2(front.http_address) as two:
         for answer in (one.ask("GET", "/", fields), two.ask("GET", "/", lower)):
             assert answer.status == 503
             assert "x-wakequeue" not in answer.headers
-    assert recorded(hook) == 0
-    assert hook.metric("wakequeue_calls_total", protocol="http_cold", outcome="unresolved") == 2
+    assert (recorded(front), unresolved(front)) == (before[0], before[1] + 2)
 
 
 def test_the_rules_hold(alone: Installation) -> None:
@@ -287,9 +300,9 @@ def test_ipv6(alone: Installation) -> None:
 # Bodies.
 
 
-def test_a_large_body_over_http_1(hook: Running) -> None:
+def test_a_large_body_over_http_1(front: Running) -> None:
     """It is answered before it is read; what comes of it is thrown away, and the connection goes on."""
-    with Http1(hook.http_address) as client:
+    with Http1(front.http_address) as client:
         client.send(http1("POST", "/", (*routed(), ("content-length", "3000000"))))
         assert client.answer().is_cold
         client.send(b"x" * 3_000_000)
@@ -297,35 +310,35 @@ def test_a_large_body_over_http_1(hook: Running) -> None:
         assert client.ask("GET", "/", routed()).is_cold
 
 
-def test_a_chunked_body(hook: Running) -> None:
+def test_a_chunked_body(front: Running) -> None:
     """One whose length nobody knows is no different."""
-    with Http1(hook.http_address) as client:
+    with Http1(front.http_address) as client:
         client.send(http1("POST", "/", (*routed(), ("transfer-encoding", "chunked"))) + b"5\r\nhello\r\n")
         assert client.answer().is_cold
         client.send(b"0\r\n\r\n")
         assert client.ask("GET", "/", routed()).is_cold
 
 
-def test_a_body_that_never_ends(hook: Running) -> None:
+def test_a_body_that_never_ends(front: Running) -> None:
     """A client that holds its body back is answered, and has a while; then its connection ends."""
-    with Http1(hook.http_address) as client:
+    with Http1(front.http_address) as client:
         client.send(http1("POST", "/", (*routed(), ("content-length", "1000"))) + b"x")
         assert client.answer().is_cold
         assert client.is_ended()
 
 
-def test_a_client_that_waits_to_be_told_to_go_on(hook: Running) -> None:
+def test_a_client_that_waits_to_be_told_to_go_on(front: Running) -> None:
     """It gets its answer instead of 100 Continue, and sends no body."""
-    with Http1(hook.http_address) as client:
+    with Http1(front.http_address) as client:
         answer = client.ask("POST", "/", (*routed(), ("content-length", "3000000"), ("expect", "100-continue")))
         assert answer.is_cold
         assert answer.headers["connection"] == "close"
         assert client.is_ended()
 
 
-def test_a_large_body_over_http_2(hook: Running) -> None:
+def test_a_large_body_over_http_2(front: Running) -> None:
     """It is answered before it is read, its client is told to stop, and the other requests of the connection go on."""
-    with Http2(hook.http_address) as client:
+    with Http2(front.http_address) as client:
         stream = client.send(pseudo("POST", "/", routed()), more=True)
         assert client.answer(stream).is_cold
         assert client.send_body(stream, 10_000_000) < 10_000_000
@@ -333,10 +346,9 @@ def test_a_large_body_over_http_2(hook: Running) -> None:
         assert client.ask("GET", "/", routed()).is_cold
 
 
-def test_bodies_ahead_of_their_answers(alone: Installation) -> None:
+def test_bodies_ahead_of_their_answers(front: Running) -> None:
     """Bodies that come while their requests are recorded hold nobody up, however many they are."""
-    hook = alone.hook()
-    with Http2(hook.http_address) as client:
+    with Http2(front.http_address) as client:
         streams = [client.send(pseudo("POST", "/", routed(f"app-{number}")), more=True) for number in range(20)]
         for stream in streams:
             client.send_body(stream, 65_536)
@@ -348,17 +360,17 @@ def test_bodies_ahead_of_their_answers(alone: Installation) -> None:
 
 
 @pytest.mark.parametrize("fields", [(*WEBSOCKET, KEY), WEBSOCKET, (("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"))])
-def test_an_upgrade_over_http_1(hook: Running, fields: Fields) -> None:
+def test_an_upgrade_over_http_1(front: Running, fields: Fields) -> None:
     """A WebSocket's first request is answered as any other, and nothing is upgraded."""
-    with Http1(hook.http_address) as client:
+    with Http1(front.http_address) as client:
         assert client.ask("GET", "/", routed("hello", *fields)).is_cold
         assert client.ask("GET", "/", routed()).is_cold
 
 
 @pytest.mark.parametrize("version", ["13", "8"])
-def test_an_extended_connect(hook: Running, version: str) -> None:
+def test_an_extended_connect(front: Running, version: str) -> None:
     """Over h2c a WebSocket's first request is a CONNECT, which the port takes, and answers as any other."""
-    with Http2(hook.http_address) as client:
+    with Http2(front.http_address) as client:
         assert client.ask("GET", "/", routed()).is_cold
         assert client.takes_extended_connects()
         fields = [(":protocol", "websocket"), *pseudo("CONNECT", "/ws", routed("hello", ("sec-websocket-version", version)))]
@@ -366,9 +378,9 @@ def test_an_extended_connect(hook: Running, version: str) -> None:
         assert client.answer(stream).is_cold
 
 
-def test_a_grpc_call(hook: Running) -> None:
+def test_a_grpc_call(front: Running) -> None:
     """It is answered in plain HTTP, which its gateway tries again."""
-    with Http2(hook.http_address) as client:
+    with Http2(front.http_address) as client:
         fields = pseudo("POST", "/shop.Cart/Add", routed("hello", ("content-type", "application/grpc"), ("te", "trailers")))
         answer = client.answer(client.send(fields, more=True))
         assert answer.is_cold
@@ -385,9 +397,9 @@ def test_requests_ahead_of_their_answers(hook: Running) -> None:
     assert recorded(hook) == 2
 
 
-def test_many_requests_on_one_connection(hook: Running) -> None:
+def test_many_requests_on_one_connection(front: Running) -> None:
     """None is lost for their number."""
-    with Http2(hook.http_address) as client:
+    with Http2(front.http_address) as client:
         for _ in range(12):
             streams = [client.send(pseudo("GET", "/", routed("hello", named("a")))) for _ in range(100)]
             assert all(client.answer(stream).is_cold for stream in streams)
@@ -409,15 +421,15 @@ def test_many_requests_on_one_connection(hook: Running) -> None:
         PREFACE + frame(SETTINGS, 0, 0) + frame(HEADERS, END_HEADERS, 1, b"\xff" * 100),
     ],
 )
-def test_rubbish(hook: Running, data: bytes) -> None:
+def test_rubbish(front: Running, data: bytes) -> None:
     """It ends its own connection, and nothing else; nobody's log is filled with it."""
-    with Http1(hook.http_address) as other:
+    with Http1(front.http_address) as other:
         assert other.ask("GET", "/", routed()).is_cold
-        with Http1(hook.http_address) as client:
+        with Http1(front.http_address) as client:
             client.send(data)
             wait_until(lambda: _is_cut(client), what="the end of the connection")
         assert other.ask("GET", "/", routed()).is_cold
-    assert "Traceback" not in hook.process.output
+    assert "Traceback" not in front.process.output
 
 
 def _is_cut(client: Http1) -> bool:
@@ -435,23 +447,23 @@ def _is_cut(client: Http1) -> bool:
         [(":method", "CONNECT"), (":authority", "x"), ("host", "x")],
     ],
 )
-def test_odd_requests_over_http_2(hook: Running, fields: Fields) -> None:
+def test_odd_requests_over_http_2(front: Running, fields: Fields) -> None:
     """One user's odd request doesn't end those that share its gateway's connection: it is answered, or reset alone."""
-    with Http2(hook.http_address) as client:
+    with Http2(front.http_address) as client:
         waiting = client.send(pseudo("POST", "/", routed("other")), more=True)
         odd = client.answer(client.send(fields))
         assert odd.status in {503, 404} or odd.reset is not None
         assert client.answer(waiting).is_cold
         assert client.ask("GET", "/", routed()).is_cold
-    assert "call_failed" not in hook.process.output
+    assert "call_failed" not in front.process.output
 
 
-def test_a_slow_client_holds_nobody_up(hook: Running) -> None:
+def test_a_slow_client_holds_nobody_up(front: Running) -> None:
     """Many that send half a request each leave the others as fast as they were."""
     with ExitStack() as stack:
         for _ in range(200):
-            stack.enter_context(Http1(hook.http_address)).send(b"GET / HTTP/1.1\r\nhost:")
-        with Http1(hook.http_address) as client:
+            stack.enter_context(Http1(front.http_address)).send(b"GET / HTTP/1.1\r\nhost:")
+        with Http1(front.http_address) as client:
             assert client.ask("GET", "/", routed()).is_cold
 
 

@@ -23,6 +23,8 @@ class Answer:
     body: bytes = b""
     ended: bool = False
     reset: int | None = None
+    #: Whether an HTTP/2 answer ended with its headers.
+    bare: bool = False
 
     @property
     def is_cold(self) -> bool:
@@ -159,7 +161,8 @@ class Http2(_Connection):
         self.ended = not data
         for event in self._connection.receive_data(data) if data else ():
             match event:
-                case h2.events.ResponseReceived(stream_id=stream, headers=headers):
+                case h2.events.ResponseReceived(stream_id=stream, headers=headers, stream_ended=ended):
+                    self.answers[stream].bare = ended is not None
                     fields = dict(headers or ())
                     self.answers[stream].status = int(fields.pop(":status"))
                     self.answers[stream].headers = fields
