@@ -2,9 +2,9 @@
 
 Many users' requests share one connection of a gateway. hypercorn ends a whole HTTP/2 connection where a body goes on after its
 answer (github.com/pgjones/hypercorn issues 329 and 197), or where a path isn't ASCII; it holds bodies that nobody reads until the
-connection stands still; it waits for ever to answer on one that has ended; it says 100 Continue before anyone asks for the body;
-and it hands WebSockets over in another form. Here bodies are thrown away, and a WebSocket's request is one as any other: it is
-answered, and never upgraded.
+connection stands still; it waits for ever for the first request of one, and to answer on one that has ended; it says 100 Continue
+before anyone asks for the body; and it hands WebSockets over in another form. Here bodies are thrown away, and a WebSocket's
+request is one as any other: it is answered, and never upgraded.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import RequestReceived
 from h2.exceptions import ProtocolError, StreamClosedError
-from hypercorn.events import Closed
+from hypercorn.events import Closed, Updated
 from hypercorn.events import Event as ConnectionEvent
 from hypercorn.protocol.events import Body, Event, Request, Response
 from hypercorn.protocol.h2 import H2Protocol
@@ -67,6 +67,11 @@ class Http2(H2Protocol):
     def __init__(self, *args: Any) -> None:  # noqa: ANN401  as above
         super().__init__(*args)
         self.streams = _Streams(self.connection)
+
+    async def initiate(self, *args: Any) -> None:  # noqa: ANN401  as above
+        """Begin, with nothing to do: what said that this is HTTP/2 was no request."""
+        await super().initiate(*args)
+        await self.send(Updated(idle=True))
 
     async def handle(self, event: ConnectionEvent) -> None:
         """Take note of what was received; whoever still answers when the connection has ended waits for nobody."""

@@ -113,11 +113,13 @@ class Http2(_Connection):
         self._connection.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: window})
         self._flush()
 
-    def send(self, fields: Fields, *, more: bool = False) -> int:
-        """Begin a request, whose body comes later where there is `more`; return its stream."""
+    def send(self, fields: Fields, *, more: bool = False, ahead: int = 0) -> int:
+        """Begin a request, with so many pieces of its body, where there is `more` of it to come; return its stream."""
         stream = self._connection.get_next_available_stream_id()
         self.answers[stream] = Answer()
         self._connection.send_headers(stream, fields, end_stream=not more)
+        for _ in range(ahead):
+            self._connection.send_data(stream, b"x")
         self._flush()
         return stream
 
