@@ -53,7 +53,9 @@ NOTHING: Final = _text(
 )
 NOT_A_POST: Final = _text(405, "POST wakes.\n", (b"allow", b"POST"))
 NOT_OPEN: Final = _text(403, "Without a token set (grpc_token or grpc_token_file), /wake answers on a loopback address alone.\n")
-NO_CERTIFICATE: Final = _text(403, "grpc_allowed_clients are set, and this port asks for no certificate: set grpc_token too.\n")
+NO_CERTIFICATE: Final = _text(
+    403, "grpc_client_ca_file is set, and this port asks for no certificate: set grpc_token or grpc_token_file too.\n"
+)
 
 
 def to_probe(probe: Probe, *, draining: bool) -> Answer:

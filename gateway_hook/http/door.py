@@ -15,7 +15,7 @@ class WakeDoor:
 
     def __init__(self, settings: Settings) -> None:
         self._tokens, self._header = tokens(settings), settings.grpc_token_header
-        self._knows_clients = bool(settings.grpc_allowed_clients)
+        self._knows_clients = bool(settings.grpc_client_ca_file)
         self._on_loopback = _is_loopback(settings.http_address.host)
         self._refused = Bounded(Event.REFUSED)
 

@@ -11,7 +11,7 @@ from typing import Final, Self
 import pytest
 from h2.errors import ErrorCodes
 from support.http import Answer, Fields, Http1, Http2, http1, pseudo, routed
-from support.http2 import DATA, END_HEADERS, HEADERS, PREFACE, SETTINGS, frame
+from support.http2 import DATA, END_HEADERS, HEADERS, PREFACE, PRIORITY, SETTINGS, frame
 from support.installation import Installation, Running
 from support.processes import BIN, free_port
 from support.redis_server import RedisServer
@@ -416,6 +416,7 @@ def test_many_requests_on_one_connection(front: Running) -> None:
         b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n",
         PREFACE + frame(SETTINGS, 0, 0) + frame(DATA, 0, 0, b"x"),
+        PREFACE + frame(SETTINGS, 0, 0) + b"".join(frame(PRIORITY, 0, 2 * n + 1, bytes(5)) for n in range(2_000)),
         PREFACE + frame(SETTINGS, 0, 0) + frame(HEADERS, END_HEADERS, 1, b"\xff" * 100),
     ],
 )

@@ -39,14 +39,10 @@ def test_others_need_one(address: str) -> None:
     assert with_token.refuses(Headers({"authorization": f"bearer {TOKEN}\n"}), "10.0.0.9") is None
 
 
-def test_a_front_that_knows_its_clients() -> None:
+@pytest.mark.parametrize("more", [{}, {"grpc_allowed_clients": "spiffe://x"}])
+def test_a_front_that_knows_its_clients(more: dict[str, str]) -> None:
     """Where gRPC's clients are known by their certificates alone, nobody can be known here."""
-    clients = {
-        "grpc_allowed_clients": "spiffe://x",
-        "grpc_client_ca_file": "/a",
-        "grpc_certificate_file": "/c",
-        "grpc_key_file": "/k",
-    }
+    clients = {"grpc_certificate_file": "/c", "grpc_key_file": "/k", "grpc_client_ca_file": "/a"} | more
     before = refused("client_not_allowed")
     assert door(**clients).refuses(Headers(), "127.0.0.1") is NO_CERTIFICATE
     assert refused("client_not_allowed") == before + 1
