@@ -26,7 +26,7 @@ ATTEMPT: Final = "x-envoy-attempt-count"
 #: The name that further attempts share where their gateway names no request: they count as one more request, that waits.
 NAMELESS: Final = "nameless"
 
-#: Where a call that wakes says of which request it tells; as in Lua's `x-wakequeue-path`.
+#: What the headers begin with in which a call that wakes tells of its request, such as `x-wakequeue-path`.
 TOLD: Final = "x-wakequeue-"
 WAKE: Final = re.compile(r"/wake/(?P<namespace>[^/]+)/(?P<revision>[^/]+)")
 
