@@ -8,6 +8,7 @@
     files          certificates and tokens, read again when they change
     mixer          Istio Mixer's out-of-process adapter protocol: all of its templates
     envoy          Envoy's external authorization and access log service
+    http           the HTTP port, which stands in the place of Knative's activator
     hook           what every protocol does with a call: rule, resolve, record
     call, outcome  what a gateway told of one request, and what became of it (pure)
     rules          which calls wake (pure)
@@ -17,6 +18,7 @@
     waiting        requests that found no upstream, and come again (pure)
     commits        sends what is to be durable, until it is
     doorbell       publishes the Celery message for those that are due
+    quiet          when a front that is told to stop may stop
     command, client  the other side: makes calls as Mixer makes them
 
 The user's request never fails because of this package: whatever goes wrong, the answer to a call that was let in is OK. One that

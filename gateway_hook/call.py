@@ -8,6 +8,14 @@ ReportStyle = Literal["", "activator", "original"]
 
 
 @dataclass(frozen=True, slots=True)
+class Exact:
+    """A namespace and a Revision's name, as they are. No name says nothing."""
+
+    namespace: bytes
+    name: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Named:
     """A namespace and a service in any of the forms that gateways use; see `gateway_hook.resolve`. No service says nothing."""
 
@@ -29,7 +37,7 @@ class Host:
     name: bytes
 
 
-Source = Named | Cluster | Host
+Source = Exact | Named | Cluster | Host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 from gateway_hook.credentials import server_credentials
 from gateway_hook.door import Door
 from gateway_hook.hook import Hook
+from gateway_hook.quiet import until_quiet
 from wakequeue.errors import CannotStart
 from wakequeue.settings import Settings
 from wakequeue.telemetry import Event, warning
@@ -26,9 +27,6 @@ OPTIONS: Final = (
     # With it, a call counts as in flight for some time after its answer, and one that takes its place is refused.
     ("grpc.http.overload_protection", 0),
 )
-
-#: A front that is told to stop is quiet when no call came for so long.
-QUIET_SECONDS: Final = 0.2
 
 #: What gRPC's server runs. In grpcio 1.85.1 a call whose path isn't UTF-8 ends it, and the port with it: the process would live on,
 #: and answer nobody.
@@ -76,7 +74,8 @@ class Port:
         """Say that it closes, go on answering while calls arrive, then end, all within so many seconds."""
         closed_at = time.monotonic() + within
         await self._health.enter_graceful_shutdown()
-        await self._until_quiet(within / 2)
+        # gRPC cancels the calls that it has not yet handed over when it is stopped.
+        await until_quiet(self._hook, within / 2)
         # gRPC's server would wait for a stream that is open until its grace is over.
         self._hook.closing.set()
         await self._server.stop(closed_at - time.monotonic())
@@ -112,11 +111,3 @@ class Port:
         await asyncio.wait({waiting, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         return told.is_set()
-
-    async def _until_quiet(self, within: float) -> None:
-        """Go on answering while calls arrive: gRPC cancels those that it has not yet handed over when it is stopped."""
-        deadline = time.monotonic() + within
-        answered = -1
-        while self._hook.answered != answered and time.monotonic() < deadline:
-            answered = self._hook.answered
-            await asyncio.sleep(QUIET_SECONDS)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from gateway_hook.call import Cluster, Host, Named, Source
+from gateway_hook.call import Cluster, Exact, Host, Named, Source
 from gateway_hook.rules import host_of
 from wakequeue.errors import Unresolved
 from wakequeue.revision import Revision
@@ -44,6 +44,8 @@ class Resolver:
         """
         for source in sources:
             match source:
+                case Exact(namespace, name):
+                    revision = _named(_text(namespace), _text(name)) if name else None
                 case Named(namespace, service):
                     revision = self._service(namespace, service)
                 case Cluster(name):

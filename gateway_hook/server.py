@@ -11,6 +11,7 @@ from gateway_hook.doorbell import Doorbell
 from gateway_hook.envoy.access_log import AccessLog
 from gateway_hook.envoy.ext_authz import ExtAuthz
 from gateway_hook.hook import Hook
+from gateway_hook.http.port import HttpPort
 from gateway_hook.mixer.adapter import Mixer
 from gateway_hook.port import Port
 from gateway_hook.recorder import Recorder
@@ -42,6 +43,7 @@ async def _serve(settings: Settings) -> None:
     calls = Hook(recorder, settings)
     services = Mixer(calls, settings).handlers() | ExtAuthz(calls, settings).handlers() | AccessLog(calls).handlers()
     port = Port(calls, services, settings)
+    http = HttpPort(calls, settings)
     pinged = WorkerLedger.connect(reach, settings, timeout=1.0)
     serving = asyncio.Event()
     admin = AdminServer(
@@ -51,14 +53,15 @@ async def _serve(settings: Settings) -> None:
         registry=FRONT,
     )
     await port.open()
+    await http.open()
     serving.set()
-    info(Event.STARTED, role="hook", grpc=settings.grpc_address, tls=port.tls, admin_port=admin.port)
+    info(Event.STARTED, role="hook", grpc=settings.grpc_address, tls=port.tls, http=settings.http_address, admin_port=admin.port)
 
     await port.keep_open(told)
     info(Event.DRAINING, role="hook")
     drained_at = time.monotonic() + settings.drain_within
     serving.clear()
-    await port.close(settings.drain_within * 3 / 4)
+    await asyncio.gather(*(one.close(settings.drain_within * 3 / 4) for one in (port, http)))
     await recorder.close(drained_at - time.monotonic())
     await asyncio.to_thread(doorbell.close, max(drained_at - time.monotonic(), settings.answer_within))
     await ledger.close()

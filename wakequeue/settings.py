@@ -79,6 +79,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_metadata_bytes: Bytes = 1 << 14
     #: How many calls one connection may have in flight; more wait at the caller. Mixer has up to 1,024.
     grpc_calls_in_flight: Streams = 4_096
+    #: Where the front answers HTTP, in the place of Knative's activator: HTTP/1.1, and h2c with prior knowledge.
+    http_address: Address = Address("127.0.0.1:8012")
+    #: Whether a browser (GET, Accept: text/html) that asks for a sleeping application gets a page that asks again by itself, rather
+    #: than being held by the gateway.
+    page: bool = False
     #: Which calls wake, by whatever protocol they come; the others are answered, and counted by reason. Probes never wake.
     #: The methods; none means all.
     methods: Methods = Methods()

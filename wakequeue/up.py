@@ -155,6 +155,7 @@ class Up:
         settings = self._settings
         for line in (
             f"gRPC     {settings.grpc_address}",
+            f"HTTP     http://{settings.http_address}",
             f"metrics  http://{settings.admin_address}/metrics",
             f"Flower   http://{settings.flower_address}",
             f"reports go to {masked(self._endpoint)}" + ("" if settings.autoscaler_endpoint else ", a stand-in that prints them"),

@@ -9,7 +9,7 @@ an attempt has no count of attempts, and its upstream cluster is that of the hos
 from enum import StrEnum
 from typing import Final
 
-from gateway_hook.call import Call, Cluster, Host, Named
+from gateway_hook.call import Call, Cluster, Exact, Host
 from gateway_hook.envoy.texts import CLUSTER, headers, named, named_by, pairs
 from gateway_hook.rules import is_probe
 from gateway_hook.wire.access_log_pb2 import (
@@ -46,7 +46,7 @@ def says(entry: HTTPAccessLogEntry) -> Says:
     """What an entry says."""
     common = entry.common_properties
     if common.access_log_type == DownstreamStart:
-        return Says.START if any(one.service for one in _route(common)) else Says.NOTHING
+        return Says.START if any(one.name for one in _route(common)) else Says.NOTHING
     flags = common.response_flags
     found_none = (
         flags.no_healthy_upstream or flags.upstream_connection_failure or flags.no_cluster_found or flags.dns_resolution_failure
@@ -71,14 +71,14 @@ def call_of(entry: HTTPAccessLogEntry) -> Call:
     )
 
 
-def _route(common: AccessLogCommon) -> tuple[Named, Named]:
+def _route(common: AccessLogCommon) -> tuple[Exact, Exact]:
     """What the route's own configuration names."""
     return named(pairs(common.custom_tags)), named_by(common.metadata)
 
 
-def _router(common: AccessLogCommon, sent: dict[str, str]) -> tuple[Cluster | Named, ...]:
+def _router(common: AccessLogCommon, sent: dict[str, str]) -> tuple[Cluster | Exact, ...]:
     """What the router's choice names: the cluster of the route, of the host, and its own headers where it ran."""
     namespace, revision = (sent.get(name, "").encode() for name in ROUTED)
     ran = common.upstream_request_attempt_count > 0
     clusters = Cluster(pairs(common.custom_tags).get(CLUSTER, b"")), Cluster(common.upstream_cluster)
-    return (*clusters, Named(namespace, revision)) if ran else clusters
+    return (*clusters, Exact(namespace, revision)) if ran else clusters

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from gateway_hook.call import Named
+from gateway_hook.call import Exact
 from gateway_hook.wire.core_pb2 import HeaderValue, Metadata, TextEntry
 
 #: The names by which a route's own configuration says which Revision it leads to: as context extensions or tags, and as the
@@ -29,13 +29,13 @@ def headers(entries: Iterable[TextEntry | HeaderValue]) -> dict[str, str]:
     }
 
 
-def named(texts: Mapping[bytes, bytes]) -> Named:
+def named(texts: Mapping[bytes, bytes]) -> Exact:
     """The Revision that context extensions or tags name."""
-    return Named(texts.get(NAMESPACE, b""), texts.get(REVISION, b""))
+    return Exact(texts.get(NAMESPACE, b""), texts.get(REVISION, b""))
 
 
-def named_by(metadata: Metadata) -> Named:
+def named_by(metadata: Metadata) -> Exact:
     """The Revision that a route's metadata name."""
     fields = next((one.value.fields for one in metadata.filter_metadata if one.key == FILTER), ())
     texts = {field.key: field.value.string_value for field in fields}
-    return Named(texts.get(b"namespace", b""), texts.get(b"revision", b""))
+    return Exact(texts.get(b"namespace", b""), texts.get(b"revision", b""))

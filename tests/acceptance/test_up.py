@@ -67,7 +67,7 @@ def new_machine(stack: ExitStack) -> Machine:
     """A machine on which nothing runs yet."""
     folder = Path(tempfile.mkdtemp(prefix="wakequeue-"))
     stack.callback(shutil.rmtree, folder)
-    ports = {name: f"127.0.0.1:{free_port()}" for name in ("GRPC", "ADMIN", "FLOWER")}
+    ports = {name: f"127.0.0.1:{free_port()}" for name in ("GRPC", "HTTP", "ADMIN", "FLOWER")}
     env = {f"WAKEQUEUE_{name}_ADDRESS": address for name, address in ports.items()}
     return Machine(folder, env | {"WAKEQUEUE_DATA_DIR": str(folder / "data")}, stack)
 
@@ -91,6 +91,7 @@ def stop(up: Process, number: signal.Signals = signal.SIGINT) -> None:
 def test_up_call_see_stop(machine: Machine) -> None:
     """The README's first minutes: up, a call, its stat on the terminal, the status, a burst, Ctrl-C, nothing left."""
     up = machine.up()
+    assert f"up | HTTP     http://{machine.env['WAKEQUEUE_HTTP_ADDRESS']}" in up.lines
     machine.run("call", "default/hello")
     up.wait_for_line("stat default/hello concurrency=1 requests=1")
     machine.run("call", "shop/cart", "--count", "500")
@@ -177,13 +178,14 @@ def test_two_side_by_side(machine: Machine) -> None:
     stop(second)
 
 
-def test_a_taken_port_is_said_at_once(machine: Machine) -> None:
-    """`up` with a gRPC port in use stops what it had started, and ends with exit code 1 and the setting's name."""
+@pytest.mark.parametrize("name", ["WAKEQUEUE_GRPC_ADDRESS", "WAKEQUEUE_HTTP_ADDRESS"])
+def test_a_taken_port_is_said_at_once(machine: Machine, name: str) -> None:
+    """`up` with a port of the front in use stops what it had started, and ends with exit code 1 and the setting's name."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        machine.env["WAKEQUEUE_GRPC_ADDRESS"] = f"127.0.0.1:{taken.getsockname()[1]}"
+        machine.env[name] = f"127.0.0.1:{taken.getsockname()[1]}"
         with Process([WAKEQUEUE, "up"], machine.env) as up:
             assert up.wait() == 1
-            assert "WAKEQUEUE_GRPC_ADDRESS" in up.lines[-1]
+            assert name in up.lines[-1]
 
 
 def test_up_behind_a_door(machine: Machine, tmp_path: Path) -> None:

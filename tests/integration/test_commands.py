@@ -94,13 +94,18 @@ def test_a_worker_needs_an_autoscaler(redis_server: RedisServer) -> None:
 
 
 def test_a_port_in_use() -> None:
-    """A front whose gRPC port is taken ends with exit code 1 and names the setting; a taken admin port is only said."""
+    """A front whose gRPC or HTTP port is taken ends with exit code 1 and names the setting; a taken admin port is only said."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with Process([WAKEQUEUE, "hook"], {"WAKEQUEUE_GRPC_ADDRESS": address}) as hook:
             assert hook.wait() == 1
             assert "WAKEQUEUE_GRPC_ADDRESS" in hook.lines[-1]
-        env = {"WAKEQUEUE_GRPC_ADDRESS": f"127.0.0.1:{free_port()}", "WAKEQUEUE_ADMIN_ADDRESS": address}
+        env = {"WAKEQUEUE_GRPC_ADDRESS": f"127.0.0.1:{free_port()}", "WAKEQUEUE_HTTP_ADDRESS": address}
+        with Process([WAKEQUEUE, "hook"], env) as hook:
+            assert hook.wait() == 1
+            assert "WAKEQUEUE_HTTP_ADDRESS" in hook.lines[-1]
+            assert "Traceback" not in hook.output
+        env |= {"WAKEQUEUE_HTTP_ADDRESS": f"127.0.0.1:{free_port()}", "WAKEQUEUE_ADMIN_ADDRESS": address}
         with Process([WAKEQUEUE, "hook"], env) as hook:
             hook.wait_for_line("admin_port_taken")
             hook.wait_for_line("started")

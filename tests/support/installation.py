@@ -19,6 +19,7 @@ class Running:
 
     process: Process
     grpc_address: str
+    http_address: str
     admin: str
 
     def get(self, path: str) -> tuple[int, str]:
@@ -64,7 +65,7 @@ class Installation:
         return self._stack.enter_context(Process(command, self._env() | env))
 
     def _start(self, role: str, ready: str, env: dict[str, str]) -> Running:
-        names = "WAKEQUEUE_GRPC_ADDRESS", "WAKEQUEUE_ADMIN_ADDRESS"
+        names = "WAKEQUEUE_GRPC_ADDRESS", "WAKEQUEUE_HTTP_ADDRESS", "WAKEQUEUE_ADMIN_ADDRESS"
         env = {name: f"127.0.0.1:{free_port()}" for name in names} | env
         running = Running(self.start([str(BIN / "wakequeue"), role], **env), *(env[name] for name in names))
 

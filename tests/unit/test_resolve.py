@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from gateway_hook.call import Cluster, Host, Named, Source
+from gateway_hook.call import Cluster, Exact, Host, Named, Source
 from gateway_hook.resolve import Resolver
 from wakequeue.errors import Unresolved
 from wakequeue.revision import Revision
@@ -165,6 +165,15 @@ TABLE = {
 def by(*sources: Source, hosts: dict[str, Revision] | None = None, pattern: str | None = None) -> Revision:
     """Return the Revision that the sources name."""
     return Resolver([re.compile(pattern)] if pattern else [], hosts).resolve(sources)
+
+
+def test_an_exact_name_is_taken_as_it_is() -> None:
+    """A Revision may itself be named as a private service is; no name says nothing, and a wrong one is no other form."""
+    assert by(Exact(b"shop", b"hello-private")) == Revision("shop", "hello-private")
+    assert by(Exact(b"shop", b""), Exact(b"shop", b"hello-00001")) == HELLO
+    for name in (b"hello-00001.shop.svc", b"x_y", b"shop/hello"):
+        with pytest.raises(Unresolved, match="invalid_name"):
+            by(Exact(b"shop", name), hosts={"*": HELLO}, pattern=".*(?P<name>hello).*")
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,8 @@ GOOD: Final[dict[str, tuple[tuple[str, object], tuple[str, object]]]] = {
     "grpc_message_bytes": (("1024", 1024), (1 << 30, 1 << 30)),
     "grpc_metadata_bytes": (("1024", 1024), (1 << 30, 1 << 30)),
     "grpc_calls_in_flight": (("1", 1), ("5000", 5000)),
+    "http_address": (same("0.0.0.0:8012"), same("[::]:8012")),
+    "page": (("true", True), ("0", False)),
     "namespaces": (("shop", ("shop",)), ('["team-*", "[a-c]?"]', ("team-*", "[a-c]?"))),
     "methods": (("GET", ("GET",)), ('["GET", "HEAD"]', ("GET", "HEAD"))),
     "denied_user_agents": (("*Bot*", ("*bot*",)), ('["Uptime Robot", "*bot*"]', ("uptime robot", "*bot*"))),
@@ -510,6 +512,7 @@ BAD: Final[dict[str, list[str]]] = {
     "grpc_allowed_clients": ["*", "istio-system/*", "spiffe://a b", "spiffe://a,spiffe://b", "[]", '["spiffe://a", ""]', "spiffe:"],
     "grpc_message_bytes": ["0", "1023", "1073741825", "1MiB"],
     "grpc_calls_in_flight": ["0", "1073741825"],
+    "page": ["yes", "2", "on"],
     "methods": ["get", "GET POST", "[]", '["GET", 5]', "G*"],
     "denied_user_agents": ["[]", "caf\u00e9", "a\nb"],
     "paths": ["api", "[]", "/a b", '["/a", ""]'],
@@ -550,6 +553,7 @@ ALLOWED: Final = {
     "grpc_allowed_clients": "such as spiffe://cluster.local/ns/*/sa/mixer, or a list of such",
     "grpc_message_bytes": "a whole number from 1024 to 1073741824",
     "grpc_calls_in_flight": "a whole number from 1 to 1073741824",
+    "page": "true or false",
     "methods": "a method, such as GET, or a list of such",
     "denied_user_agents": "a user agent, in which *, ? and [...] stand for others",
     "paths": "a path, in which *, ? and [...] stand for others",
@@ -656,6 +660,7 @@ def test_a_secret_in_the_place_of_its_file_is_not_shown(name: str) -> None:
         ("namespaces", "['shop', 5]"),
         ("grpc_allowed_clients", "[]"),
         ("grpc_message_bytes", "true"),
+        ("page", "'perhaps'"),
     ],
 )
 def test_a_value_of_another_type_is_refused(name: str, toml: str, tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""The ASGI application of the HTTP port: reads what a request is, has the hook take its call, and answers."""
+
+import asyncio
+import contextlib
+from typing import Final
+
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
+
+from gateway_hook.admission import name_of
+from gateway_hook.call import Host
+from gateway_hook.hook import Hook
+from gateway_hook.http import answers
+from gateway_hook.http.answers import Answer
+from gateway_hook.http.door import WakeDoor
+from gateway_hook.http.request import Cold, Headers, Probe, Request, Wake, cold_call, kind_of, probe_call, wake_call
+from gateway_hook.resolve import Resolver
+from wakequeue.errors import Unresolved
+from wakequeue.settings import Settings
+
+COLD: Final = "http_cold"
+WAKE: Final = "http_wake"
+
+#: For how long an HTTP/1.1 client that was answered may go on sending its body: it is thrown away, so that the connection can be
+#: used again, and isn't reset under an answer that its client hasn't read.
+LINGER_SECONDS: Final = 2.0
+
+
+class App:
+    """Answers the requests of one port; `draining` is set once it closes. Raises SettingsError where tokens can't be used."""
+
+    def __init__(self, hook: Hook, settings: Settings, draining: asyncio.Event) -> None:
+        self._hook, self._page, self._draining = hook, settings.page, draining
+        self._door = WakeDoor(settings)
+        self._hosts = Resolver(hosts=settings.revisions_by_host)
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """Answer one request, and only then look after the rest of it."""
+        assert scope["type"] == "http", "connections has no other"
+        request = _request(scope)
+        answer = await self._answer(request, _caller(scope))
+        headers = answer.headers
+        is_http_1 = scope["http_version"].startswith("1")
+        goes_on = is_http_1 and request.has_body and not request.waits
+        if is_http_1 and (request.waits or self._draining.is_set()):
+            headers = [*headers, (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
+        await send({"type": "http.response.body", "body": answer.body, "more_body": goes_on})
+        if goes_on:
+            await _until_read(receive)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _answer(self, request: Request, caller: str) -> Answer:
+        match kind_of(request, self._knows_host):
+            case Probe() as probe:
+                await self._hook.call(COLD, caller, probe_call)
+                return answers.to_probe(probe, draining=self._draining.is_set())
+            case Cold(wants_page):
+                outcome = await self._hook.call(COLD, caller, lambda: cold_call(request))
+                return answers.to_cold(outcome, page=self._page and wants_page)
+            case Wake() as wake:
+                return await self._wake(request, wake, caller)
+        # Counted as unresolved: where a gateway sends what it shouldn't, its operator can see it.
+        await self._hook.call(COLD, caller, lambda: cold_call(request))
+        return answers.NOTHING
+
+    async def _wake(self, request: Request, wake: Wake, caller: str) -> Answer:
+        if request.method != "POST":
+            return answers.NOT_A_POST
+        if refused := self._door.refuses(request.headers, caller):
+            return refused
+        return answers.to_wake(wake, await self._hook.call(WAKE, caller, lambda: wake_call(request, wake)))
+
+    def _knows_host(self, host: str) -> bool:
+        try:
+            self._hosts.resolve((Host(host.encode()),))
+        except Unresolved:
+            return False
+        return True
+
+
+def _request(scope: HTTPScope) -> Request:
+    target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+    return Request(scope["method"], target.decode("latin-1"), Headers.of(scope["headers"]))
+
+
+def _caller(scope: HTTPScope) -> str:
+    """The peer's address, as the gRPC port names it."""
+    address, port, *_ = scope["client"] or ("", 0)
+    return name_of((), f"ipv6:[{address}]:{port}" if ":" in address else f"ipv4:{address}:{port}")
+
+
+async def _until_read(receive: ASGIReceiveCallable) -> None:
+    """Return once the client has sent its whole body, or has had the time for it, or is gone."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            await receive()

@@ -1,0 +1,19 @@
+"""When a front that is told to stop may stop: once nobody calls it any more."""
+
+import asyncio
+from typing import Final
+
+from gateway_hook.hook import Hook
+
+#: A front is quiet when no call came for so long.
+QUIET_SECONDS: Final = 0.2
+
+
+async def until_quiet(hook: Hook, within: float) -> None:
+    """Return once no call was answered for a while, or after so many seconds."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within
+    answered = -1
+    while hook.answered != answered and loop.time() < deadline:
+        answered = hook.answered
+        await asyncio.sleep(QUIET_SECONDS)

@@ -1,0 +1,146 @@
+"""Every answer of the HTTP port."""
+
+import json
+from html.parser import HTMLParser
+
+import pytest
+
+from gateway_hook.admission import Refusal
+from gateway_hook.http import answers
+from gateway_hook.http.answers import Answer, to_cold, to_probe, to_refused, to_wake
+from gateway_hook.http.page import PAGE
+from gateway_hook.http.request import Probe, Wake
+from gateway_hook.outcome import Outcome
+
+CART = Wake("shop", "cart")
+WAKES = set(Outcome) - {Outcome.IGNORED, Outcome.UNRESOLVED}
+
+
+def header(answer: Answer, name: str) -> str | None:
+    """Return a header's value; None where the answer doesn't have it."""
+    return dict(answer.headers).get(name.encode(), b"").decode() or None
+
+
+@pytest.mark.parametrize("outcome", sorted(WAKES))
+@pytest.mark.parametrize("page", [False, True])
+def test_a_request_that_wakes(outcome: Outcome, page: bool) -> None:  # noqa: FBT001  pytest's
+    """Whatever became of its call, the gateway tries it again until the application is up; a page reaches the browser instead."""
+    answer = to_cold(outcome, page=page)
+    assert answer.status == 503
+    assert header(answer, "x-wakequeue") == (None if page else "cold")
+    assert header(answer, "retry-after") == "1"
+    assert header(answer, "cache-control") == ("no-store" if page else None)
+
+
+def test_the_cold_answer_ends_with_its_headers() -> None:
+    """Envoy would end the connection of an answer with a body for each attempt."""
+    assert answers.COLD.body == b""
+    assert header(answers.COLD, "content-length") == "0"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.IGNORED, Outcome.UNRESOLVED])
+@pytest.mark.parametrize("page", [False, True])
+def test_a_request_that_wakes_nothing(outcome: Outcome, page: bool) -> None:  # noqa: FBT001  pytest's
+    """It isn't tried again, which would be for ever, and says why."""
+    answer = to_cold(outcome, page=page)
+    assert (answer.status, header(answer, "x-wakequeue")) == (503, None)
+    assert b"doesn't wake it" in answer.body
+
+
+@pytest.mark.parametrize("draining", [False, True])
+@pytest.mark.parametrize(
+    ("probe", "status", "body"),
+    [
+        (Probe("activator", ""), 200, b"activator"),
+        (Probe("probe", "beef"), 200, b""),
+        (Probe("probe", ""), 400, None),
+        (Probe("probe", "a b"), 400, None),
+        (Probe("probe", "h" * 257), 400, None),
+        (Probe("probe", "caf\xe9"), 400, None),
+        (Probe("queue", ""), 503, None),
+        (Probe("activator,queue", ""), 503, None),
+        (Probe("", ""), 503, None),
+    ],
+)
+def test_probes(probe: Probe, status: int, body: bytes | None, draining: bool) -> None:  # noqa: FBT001  pytest's
+    """Knative's are answered as its activator would; one that asks for the application isn't told that it is ready."""
+    answer = to_probe(probe, draining=draining)
+    assert answer.status == status
+    assert body is None or answer.body == body
+    assert header(answer, "k-network-hash") == (probe.hash if status == 200 and probe.hash else None)
+    assert header(answer, "x-wakequeue") is None
+
+
+def test_the_kubelets_probe() -> None:
+    """The port is ready until it drains."""
+    assert to_probe(Probe("kubelet", ""), draining=False).status == 200
+    assert to_probe(Probe("kubelet", ""), draining=True).status == 503
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        (Outcome.RECORDED, 202),
+        (Outcome.AWAKE, 202),
+        (Outcome.WAITING, 202),
+        (Outcome.IGNORED, 200),
+        (Outcome.UNRESOLVED, 400),
+        (Outcome.BUFFERED, 503),
+        (Outcome.DROPPED, 503),
+        (Outcome.FAILED, 503),
+    ],
+)
+def test_what_became_of_a_call(outcome: Outcome, status: int) -> None:
+    """A caller of `/wake` is told, and whether to call again."""
+    answer = to_wake(CART, outcome)
+    assert answer.status == status
+    assert json.loads(answer.body) == {"revision": "shop/cart", "outcome": outcome}
+    assert header(answer, "content-type") == "application/json"
+    assert header(answer, "retry-after") == ("1" if status == 503 else None)
+
+
+def test_whoever_may_not_wake() -> None:
+    """It is told what it needs: a token, or that this port can't let it in."""
+    refused = to_refused(Refusal.WRONG_TOKEN)
+    assert (refused.status, header(refused, "www-authenticate")) == (401, "Bearer")
+    assert answers.NOT_OPEN.status == answers.NO_CERTIFICATE.status == 403
+    assert b"grpc_token" in answers.NOT_OPEN.body
+    assert b"grpc_token" in answers.NO_CERTIFICATE.body
+
+
+def test_other_answers() -> None:
+    """Another method is told the right one, and what is none of ours, what this port is for."""
+    assert (answers.NOT_A_POST.status, header(answers.NOT_A_POST, "allow")) == (405, "POST")
+    assert answers.NOTHING.status == 404
+    assert b"Knative-Serving-Revision" in answers.NOTHING.body
+
+
+@pytest.mark.parametrize("answer", [one for one in vars(answers).values() if isinstance(one, Answer)])
+def test_every_answer_tells_its_length(answer: Answer) -> None:
+    """So that a connection can be used again; and its kind, where it has a body."""
+    assert header(answer, "content-length") == str(len(answer.body))
+    assert (header(answer, "content-type") is None) == (not answer.body)
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_the_page() -> None:
+    """It asks again by itself, says what happens in words that are read out, fits dark and light, and loads nothing."""
+    page = _Page()
+    page.feed(PAGE.decode())
+    tags = dict(page.tags)
+    assert tags["html"]["lang"] == "en"
+    assert tags["main"]["role"] == "status"
+    assert ("meta", {"http-equiv": "refresh", "content": "2"}) in page.tags
+    assert ("meta", {"name": "color-scheme", "content": "light dark"}) in page.tags
+    assert {"title", "h1", "p"} <= set(tags)
+    assert not {"script", "link", "img"} & set(tags)
+    assert b"://" not in PAGE
+    assert b"url(" not in PAGE
