@@ -41,7 +41,7 @@ async def _serve(settings: Settings) -> None:
     doorbell = Doorbell(lambda revisions: broker.ring(app, revisions))
     recorder = Recorder(ledger, doorbell.ring, settings, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
     calls = Hook(recorder, settings)
-    services = Mixer(calls, settings).handlers() | ExtAuthz(calls, settings).handlers() | AccessLog(calls).handlers()
+    services = Mixer(calls, settings).handlers() | ExtAuthz(calls, settings).handlers() | AccessLog(calls, settings).handlers()
     port = Port(calls, services, settings)
     http = HttpPort(calls, settings)
     pinged = WorkerLedger.connect(reach, settings, timeout=1.0)

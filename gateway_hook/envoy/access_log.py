@@ -1,14 +1,14 @@
-"""Envoy's access log service: streams of log entries, of which those wake that tell of a cold request, or of a request's start.
+"""Envoy's access log service, v3: entries that tell of a request without an upstream are calls; see `gateway_hook.envoy`.
 
-Source: envoyproxy/envoy api/envoy/service/accesslog/v3. A gateway opens a stream for each of its threads and keeps it open; it
-waits for no answer, and a stream that the front ends it opens again. The next message of a stream is read once the calls of the
-last one are taken, so that a stream never has more in hand than one message.
-
-A request whose start was told is a call then. Its end, and its attempts, add nothing, if they come to the same front.
+Source: envoyproxy/envoy api/envoy/service/accesslog/v3/als.proto. Envoy expects no answer and keeps its stream open for ever; one
+that is answered is opened again, to another front if this one goes. The next message is asked for when the calls of the one
+before are taken, so that while Redis is slow it is Envoy that holds back.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -17,38 +17,39 @@ from google.protobuf.message import DecodeError
 
 from gateway_hook.call import Call
 from gateway_hook.door import identity
-from gateway_hook.envoy.log_entry import Says, call_of, says
-from gateway_hook.envoy.started import Started
+from gateway_hook.envoy.log_entry import Kind, call_of, is_last, kind_of, request_of
+from gateway_hook.envoy.starts import Starts
+from gateway_hook.envoy.streams import until_told
 from gateway_hook.hook import Hook
 from gateway_hook.outcome import Outcome
-from gateway_hook.wire.access_log_pb2 import DownstreamEnd, HTTPAccessLogEntry
-from gateway_hook.wire.als_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
+from gateway_hook.wire.access_log_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
+from gateway_hook.wire.log_entry_pb2 import HTTPAccessLogEntry
+from wakequeue.settings import Settings
 from wakequeue.telemetry import LOG_ENTRIES
-
-if TYPE_CHECKING:
-    Context = grpc.aio.ServicerContext[bytes, bytes]
 
 SERVICE: Final = "envoy.service.accesslog.v3.AccessLogService"
 METHOD: Final = "StreamAccessLogs"
 PROTOCOL: Final = "envoy_access_log"
 
-#: How many requests are remembered whose start was told and whose end was not: each costs some 100 bytes.
-MOST_STARTED: Final = 100_000
+#: How many calls of one message are taken at a time.
+AT_A_TIME: Final = 1_000
 
-#: A stream that is to end does once nothing came for so many seconds.
-QUIET_SECONDS: Final = 0.05
+#: A request that began is a call if nothing more is heard of it for so long, in seconds.
+UNHEARD_OF: Final = 0.05
 
-#: What becomes of a request's start that was a call.
-TAKEN: Final = {Outcome.RECORDED, Outcome.AWAKE, Outcome.BUFFERED}
+#: How many requests that began are remembered: each costs some 300 bytes.
+MOST_OPEN: Final = 100_000
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class AccessLog:
-    """The service: one method, to which nobody waits for the answer."""
+    """The access log service: one method, a stream of messages of many entries."""
 
-    def __init__(self, hook: Hook) -> None:
+    def __init__(self, hook: Hook, settings: Settings) -> None:
         self._hook = hook
-        self._started = Started(MOST_STARTED)
-        self._answer = StreamAccessLogsResponse().SerializeToString()
+        self._starts = Starts(patience=settings.patience, most=MOST_OPEN)
 
     def handlers(self) -> dict[str, grpc.GenericRpcHandler]:
         """What the gRPC server serves, by service. Messages arrive as bytes, for one that can't be parsed ends no stream."""
@@ -56,56 +57,65 @@ class AccessLog:
         return {SERVICE: grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})}
 
     async def stream(self, messages: AsyncIterator[bytes], context: "Context") -> bytes:
-        """Take what a stream sends, until it ends, or the front is about to and nothing more comes."""
+        """Take the calls of a stream, and answer it when it ends, or the front is about to."""
         caller = identity(context)
-        closing = asyncio.create_task(self._hook.closing.wait())
-        try:
-            while (message := await _next(messages, closing)) is not None:
-                await self._take(message, caller)
-        finally:
-            closing.cancel()
-        return self._answer
+        async with asyncio.TaskGroup() as later:
+            async for message in until_told(messages, self._hook.closing):
+                try:
+                    entries = StreamAccessLogsMessage.FromString(message).http_logs.log_entry
+                except DecodeError as error:
+                    await self._hook.call(PROTOCOL, caller, _raising(error))
+                    continue
+                cold, began = self._sort(entries)
+                await self._take(caller, cold)
+                if began:
+                    later.create_task(self._take_unheard_of(caller, began))
+        return StreamAccessLogsResponse().SerializeToString()
 
-    async def _take(self, data: bytes, caller: str) -> None:
-        """Take the calls of one message, all at once."""
-        try:
-            entries = StreamAccessLogsMessage.FromString(data).http_logs.log_entry
-        except DecodeError as error:
-            await self._hook.call(PROTOCOL, caller, partial(_unread, error))
-            return
-        async with asyncio.TaskGroup() as calls:
-            for entry in entries:
-                said = says(entry)
-                LOG_ENTRIES.labels(said).inc()
-                if said is Says.START:
-                    calls.create_task(self._start(entry, caller))
-                elif not self._is_counted(entry) and said is Says.COLD:
-                    calls.create_task(self._hook.call(PROTOCOL, caller, partial(call_of, entry)))
+    def _sort(self, entries: Iterable[HTTPAccessLogEntry]) -> tuple[list[Call], list[str]]:
+        """The calls that a message's entries tell of, and the requests that may yet be some."""
+        cold, began = [], []
+        kinds: Counter[Kind] = Counter()
+        for entry in entries:
+            kind = kind_of(entry)
+            kinds[kind] += 1
+            if kind is Kind.START:
+                request, call = request_of(entry), call_of(entry, cold=False)
+                # Without an id its other entries can't be told from those of others; without a name they may say more.
+                if request and call.sources:
+                    self._starts.begin(request, call, time.monotonic())
+                    began.append(request)
+                continue
+            counted = self._starts and self._starts.is_counted(request_of(entry), ended=is_last(entry))
+            if kind is Kind.COLD and not counted:
+                cold.append(call_of(entry, cold=True))
+        for kind, count in kinds.items():
+            LOG_ENTRIES.labels(kind).inc(count)
+        return cold, began
 
-    async def _start(self, entry: HTTPAccessLogEntry, caller: str) -> None:
-        call = call_of(entry)
-        if await self._hook.call(PROTOCOL, caller, lambda: call) in TAKEN and call.request_id:
-            self._started.add(call.request_id)
+    async def _take(self, caller: str, calls: Sequence[Call]) -> list[Outcome]:
+        outcomes = []
+        for first in range(0, len(calls), AT_A_TIME):
+            some = calls[first : first + AT_A_TIME]
+            outcomes += await asyncio.gather(*(self._hook.call(PROTOCOL, caller, partial(_it, call)) for call in some))
+        return outcomes
 
-    def _is_counted(self, entry: HTTPAccessLogEntry) -> bool:
-        """Whether the start of an entry's request was a call."""
-        request = entry.request.request_id.decode(errors="replace")
-        if entry.common_properties.access_log_type == DownstreamEnd:
-            return self._started.end(request)
-        return request in self._started
-
-
-async def _next(messages: AsyncIterator[bytes], closing: "asyncio.Task[bool]") -> bytes | None:
-    """The next message; None where there is no more, or none comes while the front closes."""
-    reading = asyncio.ensure_future(anext(messages, None))
-    await asyncio.wait({reading, closing}, return_when=asyncio.FIRST_COMPLETED)
-    if not reading.done():
-        await asyncio.wait({reading}, timeout=QUIET_SECONDS)
-    if not reading.done():
-        reading.cancel()
-        return None
-    return reading.result()
+    async def _take_unheard_of(self, caller: str, began: Sequence[str]) -> None:
+        """Take the calls of requests that began, some time ago, and may be waiting."""
+        await asyncio.sleep(UNHEARD_OF)
+        calls = self._starts.unheard_of(began)
+        outcomes = await self._take(caller, list(calls.values()))
+        for request, outcome in zip(calls, outcomes, strict=True):
+            if outcome is Outcome.UNRESOLVED:
+                self._starts.forget(request)
 
 
-def _unread(error: DecodeError) -> Call:
-    raise error
+def _it(call: Call) -> Call:
+    return call
+
+
+def _raising(error: DecodeError) -> Callable[[], Call]:
+    def read() -> Call:
+        raise error
+
+    return read

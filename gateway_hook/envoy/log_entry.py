@@ -1,84 +1,90 @@
-"""What an access log entry says of a request, and the call that it means. Pure.
+"""What an entry of an access log tells of its request. Pure.
 
-A request is logged when it starts (where the gateway's `flush_access_log_on_new_request` is set), after each attempt (by the
-router's `upstream_log`), and when it has ended; each entry is of one of these types. It tells of a cold request where its flags say
-that the router found no upstream, which an answer of any filter, such as a 403, never does. (Measured with Envoy 1.40: the entry of
-an attempt has no count of attempts, and its upstream cluster is that of the host, not of the route.)
+Source: envoyproxy/envoy api/envoy/data/accesslog/v3/accesslog.proto. The router sets `upstream_request_attempt_count` just before
+it puts the route's headers into the request (source/common/router/router.cc), and logs by itself (`upstream_log`) only after.
 """
 
 from enum import StrEnum
 from typing import Final
 
-from gateway_hook.call import Call, Cluster, Exact, Host
-from gateway_hook.envoy.texts import CLUSTER, headers, named, named_by, pairs
+from gateway_hook.call import Call, Host, Source
+from gateway_hook.envoy.naming import CLUSTER, clusters, named, named_by_metadata, pairs
 from gateway_hook.rules import is_probe
-from gateway_hook.wire.access_log_pb2 import (
-    AccessLogCommon,
-    AccessLogType,
-    DownstreamEnd,
-    DownstreamStart,
-    HTTPAccessLogEntry,
-    NotSet,
-    UpstreamEnd,
-)
-from gateway_hook.wire.core_pb2 import RequestMethod
+from gateway_hook.wire.envoy_core_pb2 import METHOD_UNSPECIFIED, RequestMethod
+from gateway_hook.wire.log_entry_pb2 import AccessLogCommon, AccessLogType, HTTPAccessLogEntry
 
-#: The headers by which the router says the route's Revision; before it ran, they are what the client sent.
-ROUTED: Final = ("knative-serving-namespace", "knative-serving-revision")
+#: What Envoys before 1.18 say beside the flag NR, where a route was found and its cluster wasn't.
+CLUSTER_NOT_FOUND: Final = b"cluster_not_found"
+
+#: Headers that Knative's gateways set on a request by its route.
+KNATIVE_NAMESPACE: Final = b"knative-serving-namespace"
+KNATIVE_REVISION: Final = b"knative-serving-revision"
+
+METHODS: Final = {number: name for name, number in RequestMethod.items() if number != METHOD_UNSPECIFIED}
 
 
-class Says(StrEnum):
-    """What an entry says; the label `says` of `wakequeue_log_entries`."""
+class Kind(StrEnum):
+    """What an entry tells; the label `kind` of `wakequeue_log_entries`."""
 
-    #: A request starts, and its route names a Revision; the router hasn't run.
-    START = "start"
-    #: An attempt of a request, or all of it, found no upstream.
+    #: A routed request found no upstream.
     COLD = "cold"
-    #: Nothing that wakes.
-    NOTHING = "nothing"
+    #: A request began; nothing is known of what comes of it.
+    START = "start"
+    #: Anything else: an upstream answered, or a filter, or there was no route.
+    OTHER = "other"
 
 
-#: The types of entries that tell of a cold request; older gateways name no type.
-ENDS: Final[frozenset[AccessLogType]] = frozenset({NotSet, DownstreamEnd, UpstreamEnd})
+def kind_of(entry: HTTPAccessLogEntry) -> Kind:
+    """What an entry tells."""
+    if entry.common_properties.access_log_type == AccessLogType.DownstreamStart:
+        return Kind.START
+    return Kind.COLD if _found_no_upstream(entry) else Kind.OTHER
 
 
-def says(entry: HTTPAccessLogEntry) -> Says:
-    """What an entry says."""
-    common = entry.common_properties
-    if common.access_log_type == DownstreamStart:
-        return Says.START if any(one.name for one in _route(common)) else Says.NOTHING
-    flags = common.response_flags
-    found_none = (
-        flags.no_healthy_upstream or flags.upstream_connection_failure or flags.no_cluster_found or flags.dns_resolution_failure
-    )
-    return Says.COLD if found_none and common.access_log_type in ENDS else Says.NOTHING
+def is_last(entry: HTTPAccessLogEntry) -> bool:
+    """Whether nothing more is logged of an entry's request."""
+    return bool(entry.common_properties.access_log_type == AccessLogType.DownstreamEnd)
 
 
-def call_of(entry: HTTPAccessLogEntry) -> Call:
-    """The call that an entry means which says anything."""
-    common, request = entry.common_properties, entry.request
-    sent = headers(request.request_headers)
-    cold = common.access_log_type != DownstreamStart
+def request_of(entry: HTTPAccessLogEntry) -> str:
+    """The id of an entry's request, the same in all its entries; empty where the gateway gives none."""
+    return (entry.request.request_id or entry.common_properties.stream_id).decode(errors="replace")
+
+
+def call_of(entry: HTTPAccessLogEntry, *, cold: bool) -> Call:
+    """The call that an entry tells of."""
+    request = entry.request
+    headers = {one.key.decode(errors="replace").lower(): one.value.decode(errors="replace") for one in request.request_headers}
     return Call(
-        sources=(*_route(common), *(_router(common, sent) if cold else ()), Host(request.authority)),
-        method=RequestMethod.Name(request.request_method) if request.request_method else "",
-        path=(request.original_path or request.path).decode(errors="replace"),
+        sources=_sources(entry) if cold else _said_by_the_gateway(entry.common_properties),
+        method=METHODS.get(request.request_method, ""),
+        path=request.path.decode(errors="replace"),
         host=request.authority.decode(errors="replace"),
         user_agent=request.user_agent.decode(errors="replace"),
-        probe=is_probe(sent),
+        probe=is_probe(headers),
         cold=cold,
-        request_id=request.request_id.decode(errors="replace"),
+        request_id=request_of(entry),
     )
 
 
-def _route(common: AccessLogCommon) -> tuple[Exact, Exact]:
-    """What the route's own configuration names."""
-    return named(pairs(common.custom_tags)), named_by(common.metadata)
+def _found_no_upstream(entry: HTTPAccessLogEntry) -> bool:
+    common = entry.common_properties
+    flags = common.response_flags
+    none = flags.no_healthy_upstream or flags.upstream_connection_failure or flags.no_cluster_found
+    none = none or (flags.no_route_found and entry.response.response_code_details == CLUSTER_NOT_FOUND)
+    return none and not common.HasField("time_to_first_upstream_rx_byte")
 
 
-def _router(common: AccessLogCommon, sent: dict[str, str]) -> tuple[Cluster | Exact, ...]:
-    """What the router's choice names: the cluster of the route, of the host, and its own headers where it ran."""
-    namespace, revision = (sent.get(name, "").encode() for name in ROUTED)
-    ran = common.upstream_request_attempt_count > 0
-    clusters = Cluster(pairs(common.custom_tags).get(CLUSTER, b"")), Cluster(common.upstream_cluster)
-    return (*clusters, Exact(namespace, revision)) if ran else clusters
+def _sources(entry: HTTPAccessLogEntry) -> tuple[Source, ...]:
+    """What may name the Revision of a request that was routed."""
+    common = entry.common_properties
+    router_ran = common.upstream_request_attempt_count or common.access_log_type == AccessLogType.UpstreamEnd
+    headers = pairs(entry.request.request_headers) if router_ran else {}
+    return *_said_by_the_gateway(common), *named(headers, KNATIVE_NAMESPACE, KNATIVE_REVISION), Host(entry.request.authority)
+
+
+def _said_by_the_gateway(common: AccessLogCommon) -> tuple[Source, ...]:
+    """What names it before the router ran, too."""
+    tags = pairs(common.custom_tags)
+    chosen = clusters(tags.get(CLUSTER.encode(), b""), common.upstream_cluster)
+    return *named(tags), *chosen, *named_by_metadata(common.metadata)

@@ -22,24 +22,22 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from gateway_hook.wire import core_pb2 as gateway__hook_dot_wire_dot_core__pb2
+from gateway_hook.wire import log_entry_pb2 as gateway__hook_dot_wire_dot_log__entry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"gateway_hook/wire/access_log.proto\x12\x17\x65nvoy.data.accesslog.v3\x1a\x1cgateway_hook/wire/core.proto\"\x9a\x01\n\x12HTTPAccessLogEntry\x12\x43\n\x11\x63ommon_properties\x18\x01 \x01(\x0b\x32(.envoy.data.accesslog.v3.AccessLogCommon\x12?\n\x07request\x18\x03 \x01(\x0b\x32..envoy.data.accesslog.v3.HTTPRequestProperties\"\xbc\x02\n\x0f\x41\x63\x63\x65ssLogCommon\x12\x18\n\x10upstream_cluster\x18\x0f \x01(\x0c\x12>\n\x0eresponse_flags\x18\x10 \x01(\x0b\x32&.envoy.data.accesslog.v3.ResponseFlags\x12\x30\n\x08metadata\x18\x11 \x01(\x0b\x32\x1e.envoy.config.core.v3.Metadata\x12\x34\n\x0b\x63ustom_tags\x18\x16 \x03(\x0b\x32\x1f.envoy.config.core.v3.TextEntry\x12&\n\x1eupstream_request_attempt_count\x18\x18 \x01(\r\x12?\n\x0f\x61\x63\x63\x65ss_log_type\x18! \x01(\x0e\x32&.envoy.data.accesslog.v3.AccessLogType\"\x8b\x01\n\rResponseFlags\x12\x1b\n\x13no_healthy_upstream\x18\x02 \x01(\x08\x12#\n\x1bupstream_connection_failure\x18\x06 \x01(\x08\x12\x18\n\x10no_cluster_found\x18\x19 \x01(\x08\x12\x1e\n\x16\x64ns_resolution_failure\x18\x1b \x01(\x08\"\xee\x01\n\x15HTTPRequestProperties\x12;\n\x0erequest_method\x18\x01 \x01(\x0e\x32#.envoy.config.core.v3.RequestMethod\x12\x11\n\tauthority\x18\x03 \x01(\x0c\x12\x0c\n\x04path\x18\x05 \x01(\x0c\x12\x12\n\nuser_agent\x18\x06 \x01(\x0c\x12\x12\n\nrequest_id\x18\t \x01(\x0c\x12\x15\n\roriginal_path\x18\n \x01(\x0c\x12\x38\n\x0frequest_headers\x18\r \x03(\x0b\x32\x1f.envoy.config.core.v3.TextEntry*\xcb\x02\n\rAccessLogType\x12\n\n\x06NotSet\x10\x00\x12\x18\n\x14TcpUpstreamConnected\x10\x01\x12\x0f\n\x0bTcpPeriodic\x10\x02\x12\x14\n\x10TcpConnectionEnd\x10\x03\x12\x13\n\x0f\x44ownstreamStart\x10\x04\x12\x16\n\x12\x44ownstreamPeriodic\x10\x05\x12\x11\n\rDownstreamEnd\x10\x06\x12\x15\n\x11UpstreamPoolReady\x10\x07\x12\x14\n\x10UpstreamPeriodic\x10\x08\x12\x0f\n\x0bUpstreamEnd\x10\t\x12+\n\'DownstreamTunnelSuccessfullyEstablished\x10\n\x12\x1e\n\x1aUdpTunnelUpstreamConnected\x10\x0b\x12\x0f\n\x0bUdpPeriodic\x10\x0c\x12\x11\n\rUdpSessionEnd\x10\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"gateway_hook/wire/access_log.proto\x12\x1a\x65nvoy.service.accesslog.v3\x1a!gateway_hook/wire/log_entry.proto\"\x1a\n\x18StreamAccessLogsResponse\"\xce\x01\n\x17StreamAccessLogsMessage\x12[\n\thttp_logs\x18\x02 \x01(\x0b\x32H.envoy.service.accesslog.v3.StreamAccessLogsMessage.HTTPAccessLogEntries\x1aV\n\x14HTTPAccessLogEntries\x12>\n\tlog_entry\x18\x01 \x03(\x0b\x32+.envoy.data.accesslog.v3.HTTPAccessLogEntry2\x93\x01\n\x10\x41\x63\x63\x65ssLogService\x12\x7f\n\x10StreamAccessLogs\x12\x33.envoy.service.accesslog.v3.StreamAccessLogsMessage\x1a\x34.envoy.service.accesslog.v3.StreamAccessLogsResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway_hook.wire.access_log_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCESSLOGTYPE']._serialized_start=953
-  _globals['_ACCESSLOGTYPE']._serialized_end=1284
-  _globals['_HTTPACCESSLOGENTRY']._serialized_start=94
-  _globals['_HTTPACCESSLOGENTRY']._serialized_end=248
-  _globals['_ACCESSLOGCOMMON']._serialized_start=251
-  _globals['_ACCESSLOGCOMMON']._serialized_end=567
-  _globals['_RESPONSEFLAGS']._serialized_start=570
-  _globals['_RESPONSEFLAGS']._serialized_end=709
-  _globals['_HTTPREQUESTPROPERTIES']._serialized_start=712
-  _globals['_HTTPREQUESTPROPERTIES']._serialized_end=950
+  _globals['_STREAMACCESSLOGSRESPONSE']._serialized_start=101
+  _globals['_STREAMACCESSLOGSRESPONSE']._serialized_end=127
+  _globals['_STREAMACCESSLOGSMESSAGE']._serialized_start=130
+  _globals['_STREAMACCESSLOGSMESSAGE']._serialized_end=336
+  _globals['_STREAMACCESSLOGSMESSAGE_HTTPACCESSLOGENTRIES']._serialized_start=250
+  _globals['_STREAMACCESSLOGSMESSAGE_HTTPACCESSLOGENTRIES']._serialized_end=336
+  _globals['_ACCESSLOGSERVICE']._serialized_start=339
+  _globals['_ACCESSLOGSERVICE']._serialized_end=486
 # @@protoc_insertion_point(module_scope)

@@ -22,29 +22,29 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from gateway_hook.wire import core_pb2 as gateway__hook_dot_wire_dot_core__pb2
+from gateway_hook.wire import envoy_core_pb2 as gateway__hook_dot_wire_dot_envoy__core__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gateway_hook/wire/ext_authz.proto\x12\x15\x65nvoy.service.auth.v3\x1a\x1cgateway_hook/wire/core.proto\x1a\x17google/rpc/status.proto\"K\n\x0c\x43heckRequest\x12;\n\nattributes\x18\x01 \x01(\x0b\x32\'.envoy.service.auth.v3.AttributeContext\"\xc2\x03\n\x10\x41ttributeContext\x12@\n\x07request\x18\x04 \x01(\x0b\x32/.envoy.service.auth.v3.AttributeContext.Request\x12;\n\x12\x63ontext_extensions\x18\n \x03(\x0b\x32\x1f.envoy.config.core.v3.TextEntry\x12>\n\x16route_metadata_context\x18\r \x01(\x0b\x32\x1e.envoy.config.core.v3.Metadata\x1aL\n\x07Request\x12\x41\n\x04http\x18\x02 \x01(\x0b\x32\x33.envoy.service.auth.v3.AttributeContext.HttpRequest\x1a\xa0\x01\n\x0bHttpRequest\x12\x0e\n\x06method\x18\x02 \x01(\x0c\x12\x30\n\x07headers\x18\x03 \x03(\x0b\x32\x1f.envoy.config.core.v3.TextEntry\x12\x0c\n\x04path\x18\x04 \x01(\x0c\x12\x0c\n\x04host\x18\x05 \x01(\x0c\x12\x33\n\nheader_map\x18\r \x01(\x0b\x32\x1f.envoy.config.core.v3.HeaderMap\"o\n\rCheckResponse\x12\"\n\x06status\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\x12:\n\x0bok_response\x18\x03 \x01(\x0b\x32%.envoy.service.auth.v3.OkHttpResponse\"J\n\x0eOkHttpResponse\x12\x38\n\x07headers\x18\x02 \x03(\x0b\x32\'.envoy.config.core.v3.HeaderValueOption2c\n\rAuthorization\x12R\n\x05\x43heck\x12#.envoy.service.auth.v3.CheckRequest\x1a$.envoy.service.auth.v3.CheckResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gateway_hook/wire/ext_authz.proto\x12\x15\x65nvoy.service.auth.v3\x1a\"gateway_hook/wire/envoy_core.proto\x1a\x17google/rpc/status.proto\"K\n\x0c\x43heckRequest\x12;\n\nattributes\x18\x01 \x01(\x0b\x32\'.envoy.service.auth.v3.AttributeContext\"\xb8\x03\n\x10\x41ttributeContext\x12@\n\x07request\x18\x04 \x01(\x0b\x32/.envoy.service.auth.v3.AttributeContext.Request\x12\x36\n\x12\x63ontext_extensions\x18\n \x03(\x0b\x32\x1a.envoy.config.core.v3.Pair\x12>\n\x16route_metadata_context\x18\r \x01(\x0b\x32\x1e.envoy.config.core.v3.Metadata\x1aL\n\x07Request\x12\x41\n\x04http\x18\x02 \x01(\x0b\x32\x33.envoy.service.auth.v3.AttributeContext.HttpRequest\x1a\x9b\x01\n\x0bHttpRequest\x12\x0e\n\x06method\x18\x02 \x01(\x0c\x12+\n\x07headers\x18\x03 \x03(\x0b\x32\x1a.envoy.config.core.v3.Pair\x12\x0c\n\x04path\x18\x04 \x01(\x0c\x12\x0c\n\x04host\x18\x05 \x01(\x0c\x12\x33\n\nheader_map\x18\r \x01(\x0b\x32\x1f.envoy.config.core.v3.HeaderMap\"o\n\rCheckResponse\x12\"\n\x06status\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\x12:\n\x0bok_response\x18\x03 \x01(\x0b\x32%.envoy.service.auth.v3.OkHttpResponse\"J\n\x0eOkHttpResponse\x12\x38\n\x07headers\x18\x02 \x03(\x0b\x32\'.envoy.config.core.v3.HeaderValueOption2c\n\rAuthorization\x12R\n\x05\x43heck\x12#.envoy.service.auth.v3.CheckRequest\x1a$.envoy.service.auth.v3.CheckResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway_hook.wire.ext_authz_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHECKREQUEST']._serialized_start=115
-  _globals['_CHECKREQUEST']._serialized_end=190
-  _globals['_ATTRIBUTECONTEXT']._serialized_start=193
-  _globals['_ATTRIBUTECONTEXT']._serialized_end=643
-  _globals['_ATTRIBUTECONTEXT_REQUEST']._serialized_start=404
-  _globals['_ATTRIBUTECONTEXT_REQUEST']._serialized_end=480
-  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST']._serialized_start=483
-  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST']._serialized_end=643
-  _globals['_CHECKRESPONSE']._serialized_start=645
-  _globals['_CHECKRESPONSE']._serialized_end=756
-  _globals['_OKHTTPRESPONSE']._serialized_start=758
-  _globals['_OKHTTPRESPONSE']._serialized_end=832
-  _globals['_AUTHORIZATION']._serialized_start=834
-  _globals['_AUTHORIZATION']._serialized_end=933
+  _globals['_CHECKREQUEST']._serialized_start=121
+  _globals['_CHECKREQUEST']._serialized_end=196
+  _globals['_ATTRIBUTECONTEXT']._serialized_start=199
+  _globals['_ATTRIBUTECONTEXT']._serialized_end=639
+  _globals['_ATTRIBUTECONTEXT_REQUEST']._serialized_start=405
+  _globals['_ATTRIBUTECONTEXT_REQUEST']._serialized_end=481
+  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST']._serialized_start=484
+  _globals['_ATTRIBUTECONTEXT_HTTPREQUEST']._serialized_end=639
+  _globals['_CHECKRESPONSE']._serialized_start=641
+  _globals['_CHECKRESPONSE']._serialized_end=752
+  _globals['_OKHTTPRESPONSE']._serialized_start=754
+  _globals['_OKHTTPRESPONSE']._serialized_end=828
+  _globals['_AUTHORIZATION']._serialized_start=830
+  _globals['_AUTHORIZATION']._serialized_end=929
 # @@protoc_insertion_point(module_scope)

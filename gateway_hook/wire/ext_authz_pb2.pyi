@@ -1,4 +1,4 @@
-from gateway_hook.wire import core_pb2 as _core_pb2
+from gateway_hook.wire import envoy_core_pb2 as _envoy_core_pb2
 from google.rpc import status_pb2 as _status_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -29,18 +29,18 @@ class AttributeContext(_message.Message):
         HOST_FIELD_NUMBER: _ClassVar[int]
         HEADER_MAP_FIELD_NUMBER: _ClassVar[int]
         method: bytes
-        headers: _containers.RepeatedCompositeFieldContainer[_core_pb2.TextEntry]
+        headers: _containers.RepeatedCompositeFieldContainer[_envoy_core_pb2.Pair]
         path: bytes
         host: bytes
-        header_map: _core_pb2.HeaderMap
-        def __init__(self, method: _Optional[bytes] = ..., headers: _Optional[_Iterable[_Union[_core_pb2.TextEntry, _Mapping]]] = ..., path: _Optional[bytes] = ..., host: _Optional[bytes] = ..., header_map: _Optional[_Union[_core_pb2.HeaderMap, _Mapping]] = ...) -> None: ...
+        header_map: _envoy_core_pb2.HeaderMap
+        def __init__(self, method: _Optional[bytes] = ..., headers: _Optional[_Iterable[_Union[_envoy_core_pb2.Pair, _Mapping]]] = ..., path: _Optional[bytes] = ..., host: _Optional[bytes] = ..., header_map: _Optional[_Union[_envoy_core_pb2.HeaderMap, _Mapping]] = ...) -> None: ...
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_EXTENSIONS_FIELD_NUMBER: _ClassVar[int]
     ROUTE_METADATA_CONTEXT_FIELD_NUMBER: _ClassVar[int]
     request: AttributeContext.Request
-    context_extensions: _containers.RepeatedCompositeFieldContainer[_core_pb2.TextEntry]
-    route_metadata_context: _core_pb2.Metadata
-    def __init__(self, request: _Optional[_Union[AttributeContext.Request, _Mapping]] = ..., context_extensions: _Optional[_Iterable[_Union[_core_pb2.TextEntry, _Mapping]]] = ..., route_metadata_context: _Optional[_Union[_core_pb2.Metadata, _Mapping]] = ...) -> None: ...
+    context_extensions: _containers.RepeatedCompositeFieldContainer[_envoy_core_pb2.Pair]
+    route_metadata_context: _envoy_core_pb2.Metadata
+    def __init__(self, request: _Optional[_Union[AttributeContext.Request, _Mapping]] = ..., context_extensions: _Optional[_Iterable[_Union[_envoy_core_pb2.Pair, _Mapping]]] = ..., route_metadata_context: _Optional[_Union[_envoy_core_pb2.Metadata, _Mapping]] = ...) -> None: ...
 
 class CheckResponse(_message.Message):
     __slots__ = ("status", "ok_response")
@@ -53,5 +53,5 @@ class CheckResponse(_message.Message):
 class OkHttpResponse(_message.Message):
     __slots__ = ("headers",)
     HEADERS_FIELD_NUMBER: _ClassVar[int]
-    headers: _containers.RepeatedCompositeFieldContainer[_core_pb2.HeaderValueOption]
-    def __init__(self, headers: _Optional[_Iterable[_Union[_core_pb2.HeaderValueOption, _Mapping]]] = ...) -> None: ...
+    headers: _containers.RepeatedCompositeFieldContainer[_envoy_core_pb2.HeaderValueOption]
+    def __init__(self, headers: _Optional[_Iterable[_Union[_envoy_core_pb2.HeaderValueOption, _Mapping]]] = ...) -> None: ...

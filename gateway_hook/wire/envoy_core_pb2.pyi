@@ -66,35 +66,39 @@ class HeaderValueOption(_message.Message):
 
 class Metadata(_message.Message):
     __slots__ = ("filter_metadata",)
-    class FilterMetadataEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: bytes
-        value: Metadata.Fields
-        def __init__(self, key: _Optional[bytes] = ..., value: _Optional[_Union[Metadata.Fields, _Mapping]] = ...) -> None: ...
-    class Fields(_message.Message):
-        __slots__ = ("fields",)
-        class FieldsEntry(_message.Message):
-            __slots__ = ("key", "value")
-            KEY_FIELD_NUMBER: _ClassVar[int]
-            VALUE_FIELD_NUMBER: _ClassVar[int]
-            key: bytes
-            value: Metadata.Value
-            def __init__(self, key: _Optional[bytes] = ..., value: _Optional[_Union[Metadata.Value, _Mapping]] = ...) -> None: ...
-        FIELDS_FIELD_NUMBER: _ClassVar[int]
-        fields: _containers.RepeatedCompositeFieldContainer[Metadata.Fields.FieldsEntry]
-        def __init__(self, fields: _Optional[_Iterable[_Union[Metadata.Fields.FieldsEntry, _Mapping]]] = ...) -> None: ...
-    class Value(_message.Message):
-        __slots__ = ("string_value",)
-        STRING_VALUE_FIELD_NUMBER: _ClassVar[int]
-        string_value: bytes
-        def __init__(self, string_value: _Optional[bytes] = ...) -> None: ...
     FILTER_METADATA_FIELD_NUMBER: _ClassVar[int]
-    filter_metadata: _containers.RepeatedCompositeFieldContainer[Metadata.FilterMetadataEntry]
-    def __init__(self, filter_metadata: _Optional[_Iterable[_Union[Metadata.FilterMetadataEntry, _Mapping]]] = ...) -> None: ...
+    filter_metadata: _containers.RepeatedCompositeFieldContainer[FilterMetadata]
+    def __init__(self, filter_metadata: _Optional[_Iterable[_Union[FilterMetadata, _Mapping]]] = ...) -> None: ...
 
-class TextEntry(_message.Message):
+class FilterMetadata(_message.Message):
+    __slots__ = ("key", "value")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    key: bytes
+    value: Fields
+    def __init__(self, key: _Optional[bytes] = ..., value: _Optional[_Union[Fields, _Mapping]] = ...) -> None: ...
+
+class Fields(_message.Message):
+    __slots__ = ("fields",)
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    fields: _containers.RepeatedCompositeFieldContainer[Field]
+    def __init__(self, fields: _Optional[_Iterable[_Union[Field, _Mapping]]] = ...) -> None: ...
+
+class Field(_message.Message):
+    __slots__ = ("key", "value")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    key: bytes
+    value: FieldValue
+    def __init__(self, key: _Optional[bytes] = ..., value: _Optional[_Union[FieldValue, _Mapping]] = ...) -> None: ...
+
+class FieldValue(_message.Message):
+    __slots__ = ("string_value",)
+    STRING_VALUE_FIELD_NUMBER: _ClassVar[int]
+    string_value: bytes
+    def __init__(self, string_value: _Optional[bytes] = ...) -> None: ...
+
+class Pair(_message.Message):
     __slots__ = ("key", "value")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
