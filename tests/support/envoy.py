@@ -52,8 +52,7 @@ class Envoy:
     def up(self, name: str) -> float:
         """Replace an application's endpoints by the running one, at once, as xDS would; returns when (on `time.monotonic`)."""
         endpoint = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": self._application}}}
-        self._tell(name, [{"lb_endpoints": [{"endpoint": endpoint}]}])
-        return time.monotonic()
+        return self._tell(name, [{"lb_endpoints": [{"endpoint": endpoint}]}])
 
     def up_after(self, seconds: float, name: str) -> "Coming":
         """Have an application come up while others wait for it."""
@@ -90,18 +89,21 @@ class Envoy:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=5) as answer:
             return str(answer.read().decode())
 
-    def _tell(self, name: str, endpoints: list[object] | None = None) -> None:
-        """What the application's file says, with other endpoints if there are some to say."""
+    def _tell(self, name: str, endpoints: list[object] | None = None) -> float:
+        """Tell what the application's file says, with other endpoints if some are given."""
         told = read(f"endpoints/{name}.yaml", self._ports, self._folder)
         (resource,) = told["resources"]
         if endpoints is not None:
             resource["endpoints"] = endpoints
-        self._replace(f"{name}.yaml", told)
+        return self._replace(f"{name}.yaml", told)
 
-    def _replace(self, name: str, told: object) -> None:
+    def _replace(self, name: str, told: object) -> float:
+        """Write a file, and return when it was not yet there."""
         new = self._folder / f"{name}.new"
         new.write_text(json.dumps(told))
+        before = time.monotonic()
         new.replace(self._folder / name)
+        return before
 
 
 class Coming:
