@@ -22,6 +22,10 @@ class Http1:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport, self._data = transport, b""
 
+    def between(self) -> bool:
+        """Whether a request is over, and none has begun: the next may be another protocol's."""
+        return not self._data
+
     def receive(self, data: bytes) -> None:
         """Answer the requests that are whole."""
         self._data += data
@@ -80,7 +84,7 @@ class WebSocket:
 
 
 class Connection(asyncio.Protocol):
-    """Speaks what its first bytes speak; Envoy sends the head of a request at once."""
+    """Speaks what its first bytes speak, until a WebSocket takes it over; Envoy sends the head of a request at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the first bytes."""
@@ -89,8 +93,8 @@ class Connection(asyncio.Protocol):
         self._speaks: Http1 | Http2 | WebSocket | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Choose by the first bytes, and hand on all."""
-        if self._speaks is None:
+        """Choose by a request's first bytes, and hand on all."""
+        if self._speaks is None or (isinstance(self._speaks, Http1) and self._speaks.between()):
             upgrade = b"upgrade: websocket" in data.lower()
             self._speaks = (Http2 if data.startswith(PREFACE) else WebSocket if upgrade else Http1)(self._transport)
         self._speaks.receive(data)
