@@ -7,6 +7,7 @@
     admission      who may: by certificate, by token (pure)
     files          certificates and tokens, read again when they change
     mixer          Istio Mixer's out-of-process adapter protocol
+    envoy          Envoy's external authorization and access log service
     hook           what every protocol does with a call: rule, resolve, record
     call, outcome  what a gateway told of one request, and what became of it (pure)
     rules          which calls wake (pure)

@@ -1,5 +1,6 @@
 """What every protocol does with a call: rule, resolve, record; whatever comes of it is counted, and is never an error."""
 
+import asyncio
 from collections.abc import Callable
 from hashlib import blake2b
 from time import perf_counter
@@ -31,6 +32,8 @@ class Hook:
         self._failed = Bounded(Event.CALL_FAILED)
         #: How many calls were answered.
         self.answered = 0
+        #: Set once no more calls come: who reads a stream of them ends it.
+        self.closing = asyncio.Event()
 
     async def call(self, protocol: str, caller: str, read: Callable[[], Call], remaining: float | None = None) -> Outcome:
         """Take one call that `caller` told of, and return what became of it.

@@ -77,6 +77,8 @@ class Port:
         closed_at = time.monotonic() + within
         await self._health.enter_graceful_shutdown()
         await self._until_quiet(within / 2)
+        # gRPC's server would wait for a stream that is open until its grace is over.
+        self._hook.closing.set()
         await self._server.stop(closed_at - time.monotonic())
 
     def _make(self) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:

@@ -8,6 +8,8 @@ import uuid
 import click
 
 from gateway_hook.doorbell import Doorbell
+from gateway_hook.envoy.access_log import AccessLog
+from gateway_hook.envoy.ext_authz import ExtAuthz
 from gateway_hook.hook import Hook
 from gateway_hook.mixer import Mixer
 from gateway_hook.port import Port
@@ -38,7 +40,8 @@ async def _serve(settings: Settings) -> None:
     doorbell = Doorbell(lambda revisions: broker.ring(app, revisions))
     recorder = Recorder(ledger, doorbell.ring, settings, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
     calls = Hook(recorder, settings)
-    port = Port(calls, Mixer(calls, settings).handlers(), settings)
+    services = Mixer(calls, settings).handlers() | ExtAuthz(calls, settings).handlers() | AccessLog(calls).handlers()
+    port = Port(calls, services, settings)
     pinged = WorkerLedger.connect(reach, settings, timeout=1.0)
     serving = asyncio.Event()
     admin = AdminServer(

@@ -168,6 +168,8 @@ def _allowed(kind: Any) -> str:  # noqa: ANN401  a type, as it is annotated
     match msgspec.inspect.type_info(kind):
         case msgspec.inspect.LiteralType(values=values):
             return " or ".join(map(str, values))
+        case msgspec.inspect.BoolType():
+            return "true or false"
         case msgspec.inspect.IntType(ge=least, le=most):
             return f"a whole number from {least} " + (f"to {most}" if most else "up")
         case msgspec.inspect.FloatType(gt=least, le=most):

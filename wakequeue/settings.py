@@ -127,6 +127,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     answer_within: Seconds = Seconds(0.1)
     #: How long an answer may be cached by the gateway while a Revision is awake: shorter than `idle_after`.
     awake_cache: Seconds = Seconds(2)
+    #: Whether Envoy's ext_authz is answered with headers that have the request tried again until its application is up, where the
+    #: route has no retry policy of its own. They also take the route's timeout away.
+    envoy_retry_headers: bool = False
     #: How long calls wait for others to share their commit, above `linger_above` calls a second.
     linger: Seconds = Seconds(0.002)
     #: The calls a second of one front above which it lingers.

@@ -32,6 +32,7 @@ WORKER: Final = CollectorRegistry()
 # The front
 CALLS = Counter("wakequeue_calls", "Calls from gateways, by what became of them.", ["protocol", "outcome"], registry=FRONT)
 UNRESOLVED = Counter("wakequeue_unresolved", "Calls that named no Revision, by reason.", ["reason"], registry=FRONT)
+LOG_ENTRIES = Counter("wakequeue_log_entries", "Access log entries, by what they say.", ["says"], registry=FRONT)
 IGNORED = Counter("wakequeue_ignored", "Calls that wake nothing, by the rule that says so.", ["reason"], registry=FRONT)
 REFUSED = Counter("wakequeue_refused", "Calls that were not let in, by reason.", ["reason"], registry=FRONT)
 RECORDED = Counter("wakequeue_recorded", "Calls that this front made durable in the ledger.", registry=FRONT)
