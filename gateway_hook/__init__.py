@@ -6,7 +6,7 @@
     door           lets in the calls of those who may
     admission      who may: by certificate, by token (pure)
     files          certificates and tokens, read again when they change
-    mixer          Istio Mixer's out-of-process adapter protocol
+    mixer          Istio Mixer's out-of-process adapter protocol: all of its templates
     envoy          Envoy's external authorization and access log service
     hook           what every protocol does with a call: rule, resolve, record
     call, outcome  what a gateway told of one request, and what became of it (pure)

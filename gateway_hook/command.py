@@ -10,7 +10,7 @@ import click
 import grpc
 
 from gateway_hook.client import Front, Own
-from gateway_hook.mixer import METHOD, SERVICE
+from gateway_hook.mixer.templates import AUTHORIZATION
 from gateway_hook.wire.authorization_pb2 import ActionMsg, HandleAuthorizationRequest, InstanceMsg
 from gateway_hook.wire.check_pb2 import CheckResult
 from wakequeue.arguments import REVISION
@@ -79,7 +79,9 @@ async def _call_all(front: Front, revision: Revision, count: int, deadline: floa
     ).SerializeToString()
     in_flight = asyncio.Semaphore(IN_FLIGHT)
     async with front.channel() as channel:
-        check: Check = channel.unary_unary(f"/{SERVICE}/{METHOD}", response_deserializer=CheckResult.FromString)
+        check: Check = channel.unary_unary(
+            f"/{AUTHORIZATION.service}/{AUTHORIZATION.method}", response_deserializer=CheckResult.FromString
+        )
 
         async def one() -> float:
             async with in_flight:

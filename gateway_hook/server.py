@@ -11,7 +11,7 @@ from gateway_hook.doorbell import Doorbell
 from gateway_hook.envoy.access_log import AccessLog
 from gateway_hook.envoy.ext_authz import ExtAuthz
 from gateway_hook.hook import Hook
-from gateway_hook.mixer import Mixer
+from gateway_hook.mixer.adapter import Mixer
 from gateway_hook.port import Port
 from gateway_hook.recorder import Recorder
 from wakequeue import broker

@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "flower": ("workers.command", "flower"),
     "autoscaler": ("wakequeue.standin", "autoscaler"),
     "call": ("gateway_hook.command", "call"),
+    "mixer": ("gateway_hook.mixer.command", "mixer"),
     "status": ("wakequeue.status", "status"),
     "history": ("wakequeue.history", "history"),
     "dead": ("wakequeue.dead", "dead"),

@@ -192,6 +192,14 @@ class HostTable(dict[str, Revision]):
         return cls({host: Revision.parse(key) for host, key in value.items()})
 
 
+class Names(_Globs):
+    """What Mixer's instances call a thing, the first choice first: compared without regard to case and to `_`, `-` and `.`."""
+
+    __slots__ = ()
+    allowed = "a name, such as destination_service_name, or a list of such"
+    form = re.compile(r"(?=.*[A-Za-z0-9])[-A-Za-z0-9_.]{1,253}")
+
+
 class ClientGlobs(_Globs):
     """Which URIs a client's certificate may carry; `*` stands for anything but a slash."""
 

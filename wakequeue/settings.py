@@ -24,6 +24,7 @@ from wakequeue.setting_types import (
     HostGlobs,
     HostTable,
     Methods,
+    Names,
     NamespaceGlobs,
     PathGlobs,
     Seconds,
@@ -122,6 +123,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     service_patterns: ServicePatterns = ServicePatterns()
     #: The Revisions of hosts, for calls that nothing better names.
     revisions_by_host: HostTable = msgspec.field(default_factory=HostTable)
+    #: What the dimensions, variables and properties are called in which Mixer's instances say the Revision, where a template has no
+    #: field for it: the first that says something is taken. Case, `_`, `-` and `.` in a name don't matter.
+    mixer_namespace_names: Names = Names(["namespace", "destination_service_namespace", "destination_namespace"])
+    mixer_service_names: Names = Names(
+        ["service", "revision", "destination_service_host", "destination_service", "destination_service_name"]
+    )
 
     #: The front answers OK after this long even when the wake-up is not yet durable (and before half of the caller's time is gone).
     answer_within: Seconds = Seconds(0.1)

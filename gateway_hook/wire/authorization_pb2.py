@@ -23,27 +23,31 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway_hook.wire import check_pb2 as gateway__hook_dot_wire_dot_check__pb2
+from gateway_hook.wire import extensions_pb2 as gateway__hook_dot_wire_dot_extensions__pb2
 from gateway_hook.wire import value_pb2 as gateway__hook_dot_wire_dot_value__pb2
 from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway_hook/wire/authorization.proto\x12\rauthorization\x1a\x1dgateway_hook/wire/check.proto\x1a\x1dgateway_hook/wire/value.proto\x1a\x19google/protobuf/any.proto\"\x8a\x01\n\x1aHandleAuthorizationRequest\x12,\n\x08instance\x18\x01 \x01(\x0b\x32\x1a.authorization.InstanceMsg\x12,\n\x0e\x61\x64\x61pter_config\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x10\n\x08\x64\x65\x64up_id\x18\x03 \x01(\x0c\"t\n\x0bInstanceMsg\x12\x0f\n\x04name\x18\xaf\xca\xbc\" \x01(\x0c\x12*\n\x07subject\x18\x01 \x01(\x0b\x32\x19.authorization.SubjectMsg\x12(\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x18.authorization.ActionMsg\"Z\n\nSubjectMsg\x12\x0c\n\x04user\x18\x01 \x01(\x0c\x12\x0e\n\x06groups\x18\x02 \x01(\x0c\x12.\n\nproperties\x18\x03 \x03(\x0b\x32\x1a.authorization.PropertyMsg\"}\n\tActionMsg\x12\x11\n\tnamespace\x18\x01 \x01(\x0c\x12\x0f\n\x07service\x18\x02 \x01(\x0c\x12\x0e\n\x06method\x18\x03 \x01(\x0c\x12\x0c\n\x04path\x18\x04 \x01(\x0c\x12.\n\nproperties\x18\x05 \x03(\x0b\x32\x1a.authorization.PropertyMsg\"F\n\x0bPropertyMsg\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.istio.policy.v1beta1.Value2\x8e\x01\n\x1aHandleAuthorizationService\x12p\n\x13HandleAuthorization\x12).authorization.HandleAuthorizationRequest\x1a..istio.mixer.adapter.model.v1beta1.CheckResultb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway_hook/wire/authorization.proto\x12\rauthorization\x1a\x1dgateway_hook/wire/check.proto\x1a\"gateway_hook/wire/extensions.proto\x1a\x1dgateway_hook/wire/value.proto\x1a\x19google/protobuf/any.proto\"\x8a\x01\n\x1aHandleAuthorizationRequest\x12,\n\x08instance\x18\x01 \x01(\x0b\x32\x1a.authorization.InstanceMsg\x12,\n\x0e\x61\x64\x61pter_config\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x10\n\x08\x64\x65\x64up_id\x18\x03 \x01(\x0c\"t\n\x0bInstanceMsg\x12\x0f\n\x04name\x18\xaf\xca\xbc\" \x01(\x0c\x12*\n\x07subject\x18\x01 \x01(\x0b\x32\x19.authorization.SubjectMsg\x12(\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x18.authorization.ActionMsg\"\xb5\x01\n\nSubjectMsg\x12\x0c\n\x04user\x18\x01 \x01(\x0c\x12\x0e\n\x06groups\x18\x02 \x01(\x0c\x12=\n\nproperties\x18\x03 \x03(\x0b\x32).authorization.SubjectMsg.PropertiesEntry\x1aJ\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.istio.policy.v1beta1.Value\"\xd7\x01\n\tActionMsg\x12\x11\n\tnamespace\x18\x01 \x01(\x0c\x12\x0f\n\x07service\x18\x02 \x01(\x0c\x12\x0e\n\x06method\x18\x03 \x01(\x0c\x12\x0c\n\x04path\x18\x04 \x01(\x0c\x12<\n\nproperties\x18\x05 \x03(\x0b\x32(.authorization.ActionMsg.PropertiesEntry\x1aJ\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.istio.policy.v1beta1.Value2\x8e\x01\n\x1aHandleAuthorizationService\x12p\n\x13HandleAuthorization\x12).authorization.HandleAuthorizationRequest\x1a..istio.mixer.adapter.model.v1beta1.CheckResultB\x19\xf8\xd2\xe4\x93\x02\x00\x82\xdd\xe4\x93\x02\rauthorizationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway_hook.wire.authorization_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_HANDLEAUTHORIZATIONREQUEST']._serialized_start=146
-  _globals['_HANDLEAUTHORIZATIONREQUEST']._serialized_end=284
-  _globals['_INSTANCEMSG']._serialized_start=286
-  _globals['_INSTANCEMSG']._serialized_end=402
-  _globals['_SUBJECTMSG']._serialized_start=404
-  _globals['_SUBJECTMSG']._serialized_end=494
-  _globals['_ACTIONMSG']._serialized_start=496
-  _globals['_ACTIONMSG']._serialized_end=621
-  _globals['_PROPERTYMSG']._serialized_start=623
-  _globals['_PROPERTYMSG']._serialized_end=693
-  _globals['_HANDLEAUTHORIZATIONSERVICE']._serialized_start=696
-  _globals['_HANDLEAUTHORIZATIONSERVICE']._serialized_end=838
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\370\322\344\223\002\000\202\335\344\223\002\rauthorization'
+  _globals['_HANDLEAUTHORIZATIONREQUEST']._serialized_start=182
+  _globals['_HANDLEAUTHORIZATIONREQUEST']._serialized_end=320
+  _globals['_INSTANCEMSG']._serialized_start=322
+  _globals['_INSTANCEMSG']._serialized_end=438
+  _globals['_SUBJECTMSG']._serialized_start=441
+  _globals['_SUBJECTMSG']._serialized_end=622
+  _globals['_SUBJECTMSG_PROPERTIESENTRY']._serialized_start=548
+  _globals['_SUBJECTMSG_PROPERTIESENTRY']._serialized_end=622
+  _globals['_ACTIONMSG']._serialized_start=625
+  _globals['_ACTIONMSG']._serialized_end=840
+  _globals['_ACTIONMSG_PROPERTIESENTRY']._serialized_start=548
+  _globals['_ACTIONMSG_PROPERTIESENTRY']._serialized_end=622
+  _globals['_HANDLEAUTHORIZATIONSERVICE']._serialized_start=843
+  _globals['_HANDLEAUTHORIZATIONSERVICE']._serialized_end=985
 # @@protoc_insertion_point(module_scope)

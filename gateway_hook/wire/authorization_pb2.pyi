@@ -1,4 +1,5 @@
 from gateway_hook.wire import check_pb2 as _check_pb2
+from gateway_hook.wire import extensions_pb2 as _extensions_pb2
 from gateway_hook.wire import value_pb2 as _value_pb2
 from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf.internal import containers as _containers
@@ -31,16 +32,30 @@ class InstanceMsg(_message.Message):
 
 class SubjectMsg(_message.Message):
     __slots__ = ("user", "groups", "properties")
+    class PropertiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: bytes
+        value: _value_pb2.Value
+        def __init__(self, key: _Optional[bytes] = ..., value: _Optional[_Union[_value_pb2.Value, _Mapping]] = ...) -> None: ...
     USER_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
     PROPERTIES_FIELD_NUMBER: _ClassVar[int]
     user: bytes
     groups: bytes
-    properties: _containers.RepeatedCompositeFieldContainer[PropertyMsg]
-    def __init__(self, user: _Optional[bytes] = ..., groups: _Optional[bytes] = ..., properties: _Optional[_Iterable[_Union[PropertyMsg, _Mapping]]] = ...) -> None: ...
+    properties: _containers.RepeatedCompositeFieldContainer[SubjectMsg.PropertiesEntry]
+    def __init__(self, user: _Optional[bytes] = ..., groups: _Optional[bytes] = ..., properties: _Optional[_Iterable[_Union[SubjectMsg.PropertiesEntry, _Mapping]]] = ...) -> None: ...
 
 class ActionMsg(_message.Message):
     __slots__ = ("namespace", "service", "method", "path", "properties")
+    class PropertiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: bytes
+        value: _value_pb2.Value
+        def __init__(self, key: _Optional[bytes] = ..., value: _Optional[_Union[_value_pb2.Value, _Mapping]] = ...) -> None: ...
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
@@ -50,13 +65,5 @@ class ActionMsg(_message.Message):
     service: bytes
     method: bytes
     path: bytes
-    properties: _containers.RepeatedCompositeFieldContainer[PropertyMsg]
-    def __init__(self, namespace: _Optional[bytes] = ..., service: _Optional[bytes] = ..., method: _Optional[bytes] = ..., path: _Optional[bytes] = ..., properties: _Optional[_Iterable[_Union[PropertyMsg, _Mapping]]] = ...) -> None: ...
-
-class PropertyMsg(_message.Message):
-    __slots__ = ("key", "value")
-    KEY_FIELD_NUMBER: _ClassVar[int]
-    VALUE_FIELD_NUMBER: _ClassVar[int]
-    key: bytes
-    value: _value_pb2.Value
-    def __init__(self, key: _Optional[bytes] = ..., value: _Optional[_Union[_value_pb2.Value, _Mapping]] = ...) -> None: ...
+    properties: _containers.RepeatedCompositeFieldContainer[ActionMsg.PropertiesEntry]
+    def __init__(self, namespace: _Optional[bytes] = ..., service: _Optional[bytes] = ..., method: _Optional[bytes] = ..., path: _Optional[bytes] = ..., properties: _Optional[_Iterable[_Union[ActionMsg.PropertiesEntry, _Mapping]]] = ...) -> None: ...

@@ -22,19 +22,33 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgateway_hook/wire/value.proto\x12\x14istio.policy.v1beta1\"\xd6\x01\n\x05Value\x12\x16\n\x0cstring_value\x18\x01 \x01(\x0cH\x00\x12\x15\n\x0bint64_value\x18\x02 \x01(\x03H\x00\x12\x16\n\x0c\x64ouble_value\x18\x03 \x01(\x01H\x00\x12\x14\n\nbool_value\x18\x04 \x01(\x08H\x00\x12\x37\n\x0e\x64ns_name_value\x18\t \x01(\x0b\x32\x1d.istio.policy.v1beta1.DnsNameH\x00\x12.\n\turi_value\x18\n \x01(\x0b\x32\x19.istio.policy.v1beta1.UriH\x00\x42\x07\n\x05value\"\x18\n\x07\x44nsName\x12\r\n\x05value\x18\x01 \x01(\x0c\"\x14\n\x03Uri\x12\r\n\x05value\x18\x01 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgateway_hook/wire/value.proto\x12\x14istio.policy.v1beta1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\x04\n\x05Value\x12\x16\n\x0cstring_value\x18\x01 \x01(\x0cH\x00\x12\x15\n\x0bint64_value\x18\x02 \x01(\x03H\x00\x12\x16\n\x0c\x64ouble_value\x18\x03 \x01(\x01H\x00\x12\x14\n\nbool_value\x18\x04 \x01(\x08H\x00\x12;\n\x10ip_address_value\x18\x05 \x01(\x0b\x32\x1f.istio.policy.v1beta1.IPAddressH\x00\x12:\n\x0ftimestamp_value\x18\x06 \x01(\x0b\x32\x1f.istio.policy.v1beta1.TimeStampH\x00\x12\x38\n\x0e\x64uration_value\x18\x07 \x01(\x0b\x32\x1e.istio.policy.v1beta1.DurationH\x00\x12\x41\n\x13\x65mail_address_value\x18\x08 \x01(\x0b\x32\".istio.policy.v1beta1.EmailAddressH\x00\x12\x37\n\x0e\x64ns_name_value\x18\t \x01(\x0b\x32\x1d.istio.policy.v1beta1.DNSNameH\x00\x12.\n\turi_value\x18\n \x01(\x0b\x32\x19.istio.policy.v1beta1.UriH\x00\x12;\n\x10string_map_value\x18\x0b \x01(\x0b\x32\x1f.istio.policy.v1beta1.StringMapH\x00\x42\x07\n\x05value\"\x1a\n\tIPAddress\x12\r\n\x05value\x18\x01 \x01(\x0c\"4\n\x08\x44uration\x12(\n\x05value\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"6\n\tTimeStamp\x12)\n\x05value\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x07\x44NSName\x12\r\n\x05value\x18\x01 \x01(\x0c\"\x1d\n\x0c\x45mailAddress\x12\r\n\x05value\x18\x01 \x01(\x0c\"\x14\n\x03Uri\x12\r\n\x05value\x18\x01 \x01(\x0c\"p\n\tStringMap\x12\x39\n\x05value\x18\x01 \x03(\x0b\x32*.istio.policy.v1beta1.StringMap.ValueEntry\x1a(\n\nValueEntry\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway_hook.wire.value_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VALUE']._serialized_start=56
-  _globals['_VALUE']._serialized_end=270
-  _globals['_DNSNAME']._serialized_start=272
-  _globals['_DNSNAME']._serialized_end=296
-  _globals['_URI']._serialized_start=298
-  _globals['_URI']._serialized_end=318
+  _globals['_VALUE']._serialized_start=121
+  _globals['_VALUE']._serialized_end=642
+  _globals['_IPADDRESS']._serialized_start=644
+  _globals['_IPADDRESS']._serialized_end=670
+  _globals['_DURATION']._serialized_start=672
+  _globals['_DURATION']._serialized_end=724
+  _globals['_TIMESTAMP']._serialized_start=726
+  _globals['_TIMESTAMP']._serialized_end=780
+  _globals['_DNSNAME']._serialized_start=782
+  _globals['_DNSNAME']._serialized_end=806
+  _globals['_EMAILADDRESS']._serialized_start=808
+  _globals['_EMAILADDRESS']._serialized_end=837
+  _globals['_URI']._serialized_start=839
+  _globals['_URI']._serialized_end=859
+  _globals['_STRINGMAP']._serialized_start=861
+  _globals['_STRINGMAP']._serialized_end=973
+  _globals['_STRINGMAP_VALUEENTRY']._serialized_start=933
+  _globals['_STRINGMAP_VALUEENTRY']._serialized_end=973
 # @@protoc_insertion_point(module_scope)

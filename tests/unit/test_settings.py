@@ -30,6 +30,7 @@ from wakequeue.setting_types import (
     HostGlobs,
     HostTable,
     Methods,
+    Names,
     NamespaceGlobs,
     PathGlobs,
     Seconds,
@@ -86,6 +87,8 @@ GOOD: Final[dict[str, tuple[tuple[str, object], tuple[str, object]]]] = {
         ('{"a.example": "shop/cart"}', {"a.example": Revision("shop", "cart")}),
         ('{"*.b.example": "shop/b", "*": "shop/any"}', {"*.b.example": Revision("shop", "b"), "*": Revision("shop", "any")}),
     ),
+    "mixer_namespace_names": (("team", ("team",)), ('["a.b", "C_d-2"]', ("a.b", "C_d-2"))),
+    "mixer_service_names": (("app", ("app",)), ('["a.b", "C_d-2"]', ("a.b", "C_d-2"))),
     "admin_address": (("localhost:7002", "localhost:7002"), ("127.0.0.1:0", "127.0.0.1:0")),
     "flower_address": (("127.0.0.1:7003", "127.0.0.1:7003"), ("[::1]:65535", "[::1]:65535")),
     "redis_url": (("redis://one:6379/0", "redis://one:6379/0"), ("rediss://u:p@two", "rediss://u:p@two")),
@@ -167,6 +170,7 @@ KINDS: Final = (
     HostGlobs,
     UserAgentGlobs,
     Methods,
+    Names,
     HostTable,
     File,
     Header,
@@ -521,6 +525,7 @@ BAD: Final[dict[str, list[str]]] = {
         '{"": "shop/cart"}',
         '{"a.example": "Shop/cart"}',
     ],
+    "mixer_service_names": ["a b", "*", "-", "[]", '["a", ""]', "n" * 254, "caf\u00e9"],
     "namespaces": ["Shop", "shop,cart", "shop cart", "shop/cart", "[]", '["shop", ""]', "n" * 254, " "],
 }
 #: What the line says is allowed.
@@ -550,6 +555,7 @@ ALLOWED: Final = {
     "paths": "a path, in which *, ? and [...] stand for others",
     "hosts": "a host in lower case, in which *, ? and [...] stand for others",
     "revisions_by_host": "a table of hosts in lower case and their Revisions",
+    "mixer_service_names": "a name, such as destination_service_name, or a list of such",
     "namespaces": "such as shop or team-*, or a list of such",
 }
 

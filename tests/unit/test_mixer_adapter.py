@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import FakeContext, FakeRecorder
-from support.mixer import METHOD, field, read_answer, request, varint
+from support.mixer import field, read_answer, request, varint
+from support.templates import BACKEND, METHODS
 
 from gateway_hook.hook import Hook
-from gateway_hook.mixer import SERVICE, Mixer
+from gateway_hook.mixer.adapter import Mixer
+from gateway_hook.mixer.templates import AUTHORIZATION
 from gateway_hook.outcome import Outcome
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
@@ -21,7 +23,7 @@ from wakequeue.telemetry import CALLS, FRONT, IGNORED, UNRESOLVED
 if TYPE_CHECKING:
     import grpc
 
-    from gateway_hook.mixer import Context
+    from gateway_hook.mixer.adapter import Context
     from gateway_hook.recorder import Recorder
 
 HELLO: Final = Revision("default", "hello-00001")
@@ -43,7 +45,7 @@ def mixer_of(recorder: FakeRecorder, **settings: str) -> tuple[Mixer, Hook]:
 def answer(data: bytes, recorder: FakeRecorder, remaining: float | None = None, **settings: str) -> bytes:
     """Return the answer's bytes to one check."""
     mixer, _ = mixer_of(recorder, **settings)
-    return asyncio.run(mixer.check(data, cast("Context", FakeContext(remaining))))
+    return asyncio.run(mixer.answer(AUTHORIZATION, data, cast("Context", FakeContext(remaining))))
 
 
 def understood(data: bytes, **settings: str) -> list[Revision]:
@@ -148,7 +150,7 @@ def test_the_front_knows_how_many_calls_were_answered() -> None:
     """Each answer adds one, whatever it was: the front drains until no more are added."""
     mixer, hook = mixer_of(FakeRecorder())
     for expected, data in enumerate((CHECK, b"", b"\xff"), 1):
-        asyncio.run(mixer.check(data, cast("Context", FakeContext())))
+        asyncio.run(mixer.answer(AUTHORIZATION, data, cast("Context", FakeContext())))
         assert hook.answered == expected
 
 
@@ -195,8 +197,8 @@ def test_a_namespace_that_is_not_allowed_lets_the_user_through() -> None:
     assert understood(CHECK, namespaces='["shop", "def*"]') == [HELLO]
 
 
-def test_a_session_based_handlers_config_is_read_over() -> None:
-    """`adapter_config` and `dedup_id`, present or absent, mean nothing to us."""
+def test_the_config_of_another_adapter_is_read_over() -> None:
+    """An `adapter_config` that isn't ours and the `dedup_id`, present or absent, mean nothing to us."""
     config = field(2, field(1, b"type.googleapis.com/wakequeue.Params") + field(2, b"\x08\x01"))
     assert understood(CHECK + config + field(3, b"\xff")) == [HELLO]
     assert understood(config + CHECK) == [HELLO]
@@ -323,16 +325,18 @@ def test_a_probe_of_no_revision_is_a_probe() -> None:
 
 
 def test_the_method_is_mixers_and_takes_bytes() -> None:
-    """The handler answers at Mixer's name, unary, with requests and answers as they are on the wire; at no other name."""
+    """Each handler answers at Mixer's name, unary, with requests and answers as they are on the wire; at no other name."""
 
     def found(method: str) -> Any:  # noqa: ANN401  gRPC's own type says nothing of asynchronous handlers
-        return mixer.handlers()[SERVICE].service(
-            cast("grpc.HandlerCallDetails", SimpleNamespace(method=method, invocation_metadata=()))
-        )
+        call = cast("grpc.HandlerCallDetails", SimpleNamespace(method=method, invocation_metadata=()))
+        return handlers[method.split("/")[1]].service(call)
 
-    mixer, _ = mixer_of(FakeRecorder())
-    handler = found(METHOD)
-    assert handler.unary_unary == mixer.check
-    assert (handler.request_streaming, handler.response_streaming) == (False, False)
-    assert (handler.request_deserializer, handler.response_serializer) == (None, None)
-    assert found("/authorization.HandleAuthorizationService/HandleQuota") is None
+    handlers = mixer_of(FakeRecorder())[0].handlers()
+    methods = [*METHODS.values(), *(f"{BACKEND}{name}" for name in ("Validate", "CreateSession", "CloseSession"))]
+    assert {method.split("/")[1] for method in methods} == set(handlers)
+    for method in methods:
+        handler = found(method)
+        assert (handler.request_streaming, handler.response_streaming) == (False, False)
+        assert (handler.request_deserializer, handler.response_serializer) == (None, None)
+        assert asyncio.run(handler.unary_unary(b"\xff", FakeContext())) is not None
+        assert found(f"{method}s") is None

@@ -1,0 +1,64 @@
+"""The adapter: takes Mixer's requests, of all templates, and answers each OK once its wake-ups are recorded.
+
+Source: istio.io/istio mixer/pkg/protobuf/yaml/dynamic/handler.go (Mixer's side).
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import grpc
+
+from gateway_hook.door import identity
+from gateway_hook.hook import Hook
+from gateway_hook.mixer import answers
+from gateway_hook.mixer.backend import Backend
+from gateway_hook.mixer.calls import Received, Search, receive
+from gateway_hook.mixer.params import configured
+from gateway_hook.mixer.templates import TEMPLATES, Template
+from gateway_hook.outcome import Outcome
+from gateway_hook.wire.extensions_pb2 import TEMPLATE_VARIETY_QUOTA, TEMPLATE_VARIETY_REPORT
+from wakequeue.settings import Settings
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[bytes, bytes]
+    Method = grpc.RpcMethodHandler[bytes, bytes]
+
+
+class Mixer:
+    """The adapter. Requests arrive as bytes, for one that can't be parsed is answered OK too."""
+
+    def __init__(self, hook: Hook, settings: Settings) -> None:
+        self._hook, self._search, self._backend = hook, Search.of(settings), Backend(settings)
+        self._idle_after, self._awake_cache = settings.idle_after, settings.awake_cache
+
+    def handlers(self) -> dict[str, grpc.GenericRpcHandler]:
+        """What the gRPC server serves, by service."""
+        served = {template.service: {template.method: self._method(template)} for template in TEMPLATES.values()}
+        served |= {self._backend.service: self._backend.methods()}
+        return {service: grpc.method_handlers_generic_handler(service, methods) for service, methods in served.items()}
+
+    async def answer(self, template: Template, data: bytes, context: "Context") -> bytes:
+        """Answer one request, whatever it is."""
+        received = receive(template, data, self._search)
+        caller, remaining = identity(context), context.time_remaining()
+        calls = [self._hook.call(template.protocol, caller, read, remaining) for read in received.reads]
+        # A task for each costs time, and nearly all requests are one call.
+        outcomes = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls)
+        if template.variety == TEMPLATE_VARIETY_REPORT:
+            return answers.REPORTED
+        seconds = self._valid_for(received) if outcomes == [Outcome.AWAKE] else 0.0
+        if template.variety == TEMPLATE_VARIETY_QUOTA:
+            return answers.granted(received.request, seconds)
+        return answers.checked(seconds)
+
+    def _method(self, template: Template) -> "Method":
+        async def answer(data: bytes, context: "Context") -> bytes:
+            return await self.answer(template, data, context)
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+    def _valid_for(self, received: Received) -> float:
+        """For how many seconds an awake Revision's answer may be used: as its handler says, unless it could be asleep by then."""
+        assert received.request is not None
+        seconds = configured(received.request.adapter_config).awake_cache
+        return seconds if seconds is not None and 0 <= seconds < self._idle_after else self._awake_cache

@@ -1,0 +1,138 @@
+"""Mixer's templates: their services, and where each of them has what a call tells. Pure.
+
+Source: istio.io/istio mixer/template/*/template_handler_service.proto. Service, method, name and variety are those of our protos,
+which are upstream's own.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from gateway_hook.mixer.names import Names, entries, plain, text_of
+from gateway_hook.wire.apikey_pb2 import HandleApiKeyRequest
+from gateway_hook.wire.authorization_pb2 import HandleAuthorizationRequest
+from gateway_hook.wire.checknothing_pb2 import HandleCheckNothingRequest
+from gateway_hook.wire.extensions_pb2 import TEMPLATE_VARIETY_REPORT, template_name, template_variety
+from gateway_hook.wire.listentry_pb2 import HandleListEntryRequest
+from gateway_hook.wire.logentry_pb2 import HandleLogEntryRequest
+from gateway_hook.wire.metric_pb2 import HandleMetricRequest
+from gateway_hook.wire.quota_pb2 import HandleQuotaRequest
+from gateway_hook.wire.reportnothing_pb2 import HandleReportNothingRequest
+
+Instance = Any
+"""An InstanceMsg of any template: what it has differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One of Mixer's templates, by its request message.
+
+    `own` says an instance's namespace and service where the template has fields for them, and `said` all else that it says.
+    """
+
+    request: type[Message]
+    own: Callable[[Instance], tuple[bytes, bytes]]
+    said: Callable[[Instance], Names]
+    #: Its name in Istio, and its TemplateVariety: CHECK, QUOTA or REPORT.
+    name: str
+    variety: int
+    #: The gRPC service that takes its requests, and that service's only method.
+    service: str
+    method: str
+
+    @classmethod
+    def of(
+        cls,
+        request: type[Message],
+        said: Callable[[Instance], Names],
+        own: Callable[[Instance], tuple[bytes, bytes]] = lambda _: (b"", b""),
+    ) -> "Template":
+        """The template that has this request message."""
+        file: Any = request.DESCRIPTOR.file
+        options, (service,) = file.GetOptions().Extensions, file.services_by_name.values()
+        return cls(
+            request, own, said, options[template_name], options[template_variety], service.full_name, service.methods[0].name
+        )
+
+    @property
+    def protocol(self) -> str:
+        """What its calls are counted as."""
+        return f"mixer_{self.name}"
+
+    def instances(self, request: Any) -> Iterable[Instance]:  # noqa: ANN401  a message of any template
+        """The instances in one of its requests."""
+        return request.instances if self.variety == TEMPLATE_VARIETY_REPORT else (request.instance,)
+
+    def names(self, instance: Instance) -> Names:
+        """All that an instance says; what it is called, too."""
+        namespace, service = self.own(instance)
+        own = {"namespace": namespace} if namespace else {}
+        if service:
+            own["service"] = service
+        return {**_called(instance), **self.said(instance), **own}
+
+
+def _called(instance: Instance) -> Names:
+    """`wake.instance.istio-system` is the instance `wake` of the instance namespace `istio-system`."""
+    name, kind, namespace = instance.name.partition(b".instance.")
+    return {"instance": name, "instancenamespace": namespace} if kind else {}
+
+
+def _fields(instance: Instance, *names: str) -> Names:
+    """Fields of text that say something."""
+    return {plain(name): text for name in names if (text := getattr(instance, name))}
+
+
+def _nothing(_instance: Instance) -> Names:
+    return {}
+
+
+def _authorization(instance: Instance) -> Names:
+    subject, action = instance.subject, instance.action
+    properties = entries(subject.properties) | entries(action.properties)
+    return properties | _fields(subject, "user", "groups") | _fields(action, "method", "path")
+
+
+def _list_entry(instance: Instance) -> Names:
+    return {"value": text_of(instance.value)}
+
+
+def _api_key(instance: Instance) -> Names:
+    # The key itself is a secret, and what is said may be logged.
+    return _fields(instance, "api", "api_version", "api_operation")
+
+
+def _quota(instance: Instance) -> Names:
+    return entries(instance.dimensions)
+
+
+def _metric(instance: Instance) -> Names:
+    resource = entries(instance.monitored_resource_dimensions) | _fields(instance, "monitored_resource_type")
+    return {"value": text_of(instance.value)} | resource | entries(instance.dimensions)
+
+
+def _log_entry(instance: Instance) -> Names:
+    resource = entries(instance.monitored_resource_dimensions) | _fields(instance, "monitored_resource_type")
+    return _fields(instance, "severity") | resource | entries(instance.variables)
+
+
+AUTHORIZATION: Final = Template.of(
+    HandleAuthorizationRequest, _authorization, lambda instance: (instance.action.namespace, instance.action.service)
+)
+
+#: All of them, by name.
+TEMPLATES: Final = {
+    template.name: template
+    for template in (
+        AUTHORIZATION,
+        Template.of(HandleCheckNothingRequest, _nothing),
+        Template.of(HandleListEntryRequest, _list_entry, lambda instance: (b"", text_of(instance.value))),
+        Template.of(HandleApiKeyRequest, _api_key, lambda instance: (b"", instance.api)),
+        Template.of(HandleQuotaRequest, _quota),
+        Template.of(HandleReportNothingRequest, _nothing),
+        Template.of(HandleMetricRequest, _metric),
+        Template.of(HandleLogEntryRequest, _log_entry),
+    )
+}
