@@ -11,6 +11,7 @@ from support.bootstrap import as_it_is, without_filter
 from support.entrance import CART, Entrance
 from support.envoy import needs_envoy
 from support.visitor import KeptConnections, Visitor
+from support.waiting import wait_until
 
 pytestmark = needs_envoy
 
@@ -29,12 +30,28 @@ A_SECOND, SECONDS = 800, 1.5
 
 
 @pytest.fixture(scope="module")
-def gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Visitor]]:
-    """A visitor of the application through each configuration, before one front."""
+def entrance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entrance]:
+    """The front that all of them tell."""
     with ExitStack() as stack:
-        entrance = Entrance(stack, tmp_path_factory.mktemp("envoy"), "ext-authz.yaml")
-        made = {name: entrance.gateway(name, *how) for name, how in CONFIGURATIONS.items()}
-        yield {name: Visitor(envoy.port, CART[0]) for name, envoy in made.items()}
+        yield Entrance(stack, tmp_path_factory.mktemp("envoy"), "ext-authz.yaml")
+
+
+@pytest.fixture(scope="module")
+def gateways(entrance: Entrance) -> dict[str, Visitor]:
+    """A visitor of the application through each configuration."""
+    made = {name: entrance.gateway(name, *how) for name, how in CONFIGURATIONS.items()}
+    return {name: Visitor(envoy.port, CART[0]) for name, envoy in made.items()}
+
+
+@pytest.fixture(autouse=True)
+def _awake(entrance: Entrance) -> None:
+    """The front knows the application to be awake: what it does until then is no cost of a warm request."""
+
+    def awake() -> float:
+        return entrance.front.metric("wakequeue_calls_total", outcome="awake")
+
+    before = awake()
+    wait_until(lambda: entrance.cart.ask().status == 200 and awake() > before, what="a call answered from memory")
 
 
 def test_one_after_another(gateways: dict[str, Visitor], rows: list[Times]) -> None:
