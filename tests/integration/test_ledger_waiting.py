@@ -120,3 +120,13 @@ def test_how_to_report_is_told_with_the_lease(ledger: Ledger) -> None:
     ledger.record(replace(entry(A), style="original"), entry(B))
     ledger.record(entry(A))
     assert [lease.style for lease in ledger.take(A, B)] == ["original", ""]
+
+
+def test_a_request_that_waits_for_a_forgotten_revision(ledger: Ledger) -> None:
+    """A request that was counted, and is heard of again when its Revision is forgotten, has it reported, with no new call."""
+    ledger.record(waits(A, "one"))
+    ledger.settle(only(ledger.take(A)))
+    ledger.forget(A)
+    ledger.record(waits(A, "one"))
+    again = only(ledger.take(A))
+    assert (again.calls, again.known, again.episode.first_report) == (0, 1, None)

@@ -81,6 +81,8 @@ for i = 11, #ARGV, 8 do
       ready_at = tonumber(state[2] or '') or 0
       add_calls(key, calls, first_call, last_call, callers)
     else
+      -- Of a Revision that was forgotten meanwhile there is nothing but this.
+      redis.call('HINCRBY', key, 'calls', 0)
       keep_called(key, last_call)
     end
     recorded = recorded + calls
