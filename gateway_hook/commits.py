@@ -7,8 +7,9 @@ commits of one stream don't.
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import Final, Literal, Protocol
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final, Literal, NamedTuple, Protocol
 
 from gateway_hook.tallies import Tallies, Tally
 from wakequeue.errors import LedgerUnavailable
@@ -20,11 +21,19 @@ from wakequeue.telemetry import RECORD, Event, info, warning
 RETRY_AFTER: Final = 0.05
 
 #: The most Revisions and waiting requests in one script call, so that no commit keeps Redis from its other clients for more than
-#: some milliseconds. (One Revision's requests are in one call, however many.)
+#: some milliseconds.
 COMMIT_SIZE: Final = 1_000
 
 #: Groups of calls that are answered once they are durable; calls of awake Revisions; requests that still wait.
 Stream = Literal["groups", "awake", "waiting"]
+
+
+class Part(NamedTuple):
+    """Calls of one Revision that a commit has recorded, and what the ledger said of it."""
+
+    revision: Revision
+    tally: Tally
+    recorded: Recorded
 
 
 class Ledger(Protocol):
@@ -43,20 +52,20 @@ class Commits:
         self._numbers: defaultdict[Stream, Iterator[int]] = defaultdict(lambda: itertools.count(1))
         self._away = False
 
-    async def send(self, stream: Stream, tallies: Tallies) -> AsyncIterator[dict[Revision, Recorded]]:
+    async def send(self, stream: Stream, tallies: Tallies) -> AsyncIterator[list[Part]]:
         """Make calls durable, and yield part by part what the ledger says of them."""
-        for part in _parts(tallies):
+        for parts in _commits(tallies):
             commit = Commit(f"{self._name}:{stream}", next(self._numbers[stream]))
-            recorded = await self._try(commit, stream, part)
+            recorded = await self._try(commit, stream, parts)
             while recorded is None:
                 await asyncio.sleep(RETRY_AFTER)
-                recorded = await self._try(commit, stream, part)
-            yield dict(zip(part, recorded, strict=True))
+                recorded = await self._try(commit, stream, parts)
+            yield [Part(revision, tally, one) for (revision, tally), one in zip(parts, recorded, strict=True)]
 
-    async def _try(self, commit: Commit, stream: Stream, part: Mapping[Revision, Tally]) -> list[Recorded] | None:
+    async def _try(self, commit: Commit, stream: Stream, parts: Sequence[tuple[Revision, Tally]]) -> list[Recorded] | None:
         """Send a commit once; None where the ledger gave no answer."""
         now = self._clock()
-        entries = [_entry(revision, tally, now, awake=stream == "awake") for revision, tally in part.items()]
+        entries = [_entry(revision, tally, now, awake=stream == "awake") for revision, tally in parts]
         try:
             with RECORD.time():
                 recorded = await self._ledger.record(commit, entries)
@@ -71,19 +80,33 @@ class Commits:
         return recorded
 
 
-def _parts(tallies: Tallies) -> Iterator[dict[Revision, Tally]]:
-    part: dict[Revision, Tally] = {}
+def _commits(tallies: Tallies) -> Iterator[list[tuple[Revision, Tally]]]:
+    """What goes into each commit."""
+    parts: list[tuple[Revision, Tally]] = []
     size = 0
     for revision, tally in tallies.items():
-        if part and size + 1 + len(tally.requests) > COMMIT_SIZE:
-            yield part
-            part, size = {}, 0
-        part[revision] = tally
-        size += 1 + len(tally.requests)
-    if part:
-        yield part
+        for part in _split(tally):
+            if parts and size + 1 + len(part.requests) > COMMIT_SIZE:
+                yield parts
+                parts, size = [], 0
+            parts.append((revision, part))
+            size += 1 + len(part.requests)
+    if parts:
+        yield parts
+
+
+def _split(tally: Tally) -> Iterator[Tally]:
+    """A tally, with no more requests than a commit takes; what is left of them are tallies of their own."""
+    if len(tally.requests) < COMMIT_SIZE:
+        yield tally
+        return
+    requests = list(tally.requests.items())
+    yield replace(tally, requests=dict(requests[: COMMIT_SIZE - 1]))
+    for start in range(COMMIT_SIZE - 1, len(requests), COMMIT_SIZE - 1):
+        yield Tally(tally.first, tally.last, requests=dict(requests[start : start + COMMIT_SIZE - 1]))
 
 
 def _entry(revision: Revision, tally: Tally, now: float, *, awake: bool) -> Entry:
     ages = now - tally.first, now - tally.last
-    return Entry(revision, tally.calls, awake, *ages, callers=tally.callers, requests=tally.requests, style=tally.style)
+    requests = {request: (one.caller, now - one.last) for request, one in tally.requests.items()}
+    return Entry(revision, tally.calls, awake, *ages, callers=tally.callers, requests=requests, style=tally.style)

@@ -1,7 +1,7 @@
 """What every protocol does with a call: rule, resolve, record; whatever comes of it is counted, and is never an error."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from time import perf_counter
 from typing import Final
@@ -19,6 +19,9 @@ from wakequeue.telemetry import ANSWER, CALLS, IGNORED, UNRESOLVED, Bounded, Eve
 
 #: What is kept of a request's id: ids are as long as a client likes, and this many bytes tell them apart.
 DIGEST_BYTES: Final = 8
+
+#: How many calls of one batch are taken at a time, so that others get their turn.
+AT_A_TIME: Final = 500
 
 
 class Hook:
@@ -56,6 +59,18 @@ class Hook:
         self.answered += 1
         ANSWER.observe(perf_counter() - started)
         return outcome
+
+    async def calls(
+        self, protocol: str, caller: str, reads: Sequence[Callable[[], Call]], remaining: float | None = None
+    ) -> list[Outcome]:
+        """Take calls that came together, and return what became of each; see `call`. A batch may be of any size."""
+        if len(reads) == 1:  # nearly always, and a task would cost time
+            return [await self.call(protocol, caller, reads[0], remaining)]
+        outcomes: list[Outcome] = []
+        for start in range(0, len(reads), AT_A_TIME):
+            some = reads[start : start + AT_A_TIME]
+            outcomes += await asyncio.gather(*(self.call(protocol, caller, read, remaining) for read in some))
+        return outcomes
 
     async def _take(self, call: Call, caller: str, budget: float) -> Outcome:
         if ignored := self._rules.ignores(call):

@@ -14,16 +14,15 @@ told, twice in `report_every`, that the request still waits.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from gateway_hook.call import ReportStyle
-from gateway_hook.commits import Commits, Ledger, Stream
+from gateway_hook.commits import Commits, Ledger, Part, Stream
 from gateway_hook.outcome import Outcome
 from gateway_hook.tallies import Tallies
 from gateway_hook.waiting import Attempt, Waiting
-from wakequeue.ledger import Recorded
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import BUFFERED, DROPPED, RECORDED, Bounded, Event, warning
@@ -96,15 +95,15 @@ class Recorder:
         """Record one attempt of a request that found no upstream: of each `request` the first is a call, where it has a name."""
         now = self._clock()
         self._awake_until.pop(revision, None)
-        if not self._has_room(revision):
-            return self._drop("the buffer is full")
-        attempt = self._waiting.attempt(revision, request, caller, now) if request else None
+        attempt = self._waiting.attempt(revision, request, now) if request else None
         if attempt is Attempt.FURTHER:
             return Outcome.WAITING
         if attempt is Attempt.TOO_MANY:
             return self._drop("too many requests wait")
+        if not self._has_room(revision):
+            return self._drop("the buffer is full")
         group = self._join()
-        if attempt is Attempt.FIRST:
+        if request:
             group.tallies.add_request(revision, caller, now, request)
         else:
             group.tallies.add(revision, caller, now)
@@ -153,23 +152,25 @@ class Recorder:
         told_at = self._clock()
         while not await self._closing_within(self._settings.report_every / 2):
             then, told_at = told_at, self._clock()
-            async for part in self._commits.send("waiting", self._waiting.since(then, told_at)):
-                self._ring_due(part)
+            async for parts in self._commits.send("waiting", self._waiting.since(then)):
+                self._ring_due(parts)
+            self._waiting.forget(self._clock())
 
     async def _commit(self, stream: Stream, tallies: Tallies) -> None:
         """Make calls durable, and have the doorbells of those that are due rung."""
-        async for part in self._commits.send(stream, tallies):
-            calls = sum(tallies[revision].calls + len(tallies[revision].requests) for revision in part)
+        async for parts in self._commits.send(stream, tallies):
+            calls = sum(tally.calls + len(tally.requests) for _, tally, _ in parts)
             self._unrecorded -= calls
             RECORDED.inc(calls)
-            self._ring_due(part)
-            for revision, one in part.items():
-                if one.episode.phase(one.at, self._rhythm) == "awake":
-                    until = tallies[revision].last + self._settings.idle_after
+            self._ring_due(parts)
+            for revision, tally, recorded in parts:
+                self._waiting.counted(revision, tally.requests)
+                if recorded.episode.phase(recorded.at, self._rhythm) == "awake":
+                    until = tally.last + self._settings.idle_after
                     self._awake_until[revision] = max(until, self._awake_until.get(revision, 0.0))
 
-    def _ring_due(self, part: Mapping[Revision, Recorded]) -> None:
-        self._ring(revision for revision, one in part.items() if one.ring)
+    def _ring_due(self, parts: Iterable[Part]) -> None:
+        self._ring(part.revision for part in parts if part.recorded.ring)
 
     async def _closing_within(self, seconds: float) -> bool:
         """Wait so long, or until it is to close; says whether it is."""

@@ -6,13 +6,16 @@ Istio's, Kourier's or Contour's; any other says nothing, for every route has one
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from gateway_hook.call import Cluster, Exact, Host, Named, Source
 from gateway_hook.rules import host_of
 from wakequeue.errors import Unresolved
 from wakequeue.revision import Revision
+
+#: RFC 1035, section 2.3.4.
+LONGEST_HOST: Final = 255
 
 HOST: Final = re.compile(r"(?P<name>[^.]+)\.(?P<namespace>[^.]+)\.svc(?:\..+)?")
 PORT: Final = re.compile(r":[0-9]{1,5}$")
@@ -37,7 +40,7 @@ class Resolver:
     def __init__(self, patterns: Iterable[re.Pattern[str]] = (), hosts: Mapping[str, Revision] | None = None) -> None:
         self._patterns, self._hosts = tuple(patterns), hosts or {}
 
-    def resolve(self, sources: Iterable[Source]) -> Revision:
+    def resolve(self, sources: Sequence[Source]) -> Revision:
         """The Revision that the first source names which names any.
 
         Raises Unresolved with one of the reasons `no_service`, `invalid_utf8`, `unknown_host`, `digested_name`, `invalid_name`.
@@ -54,7 +57,15 @@ class Resolver:
                     revision = self._host(_text(name))
             if revision is not None:
                 return revision
-        raise Unresolved("no_service")
+        host = next((source.name for source in sources if isinstance(source, Host)), b"")
+        raise Unresolved("unknown_host", _text(host)[:140]) if host else Unresolved("no_service")
+
+    def knows(self, host: bytes) -> bool:
+        """Whether the operator's table has a host."""
+        try:
+            return self._host(_text(host)) is not None
+        except Unresolved:
+            return False
 
     def _service(self, namespace: bytes, service: bytes) -> Revision | None:
         """The operator's patterns come first; a namespace in the service wins over the call's."""
@@ -89,6 +100,8 @@ class Resolver:
     def _host(self, text: str) -> Revision | None:
         """The table's own entry, else that of the longest wildcard that covers the host."""
         name = host_of(text)
+        if not self._hosts or len(name) > LONGEST_HOST:
+            return None
         if name in self._hosts:
             return self._hosts[name]
         while name:

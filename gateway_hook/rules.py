@@ -21,6 +21,9 @@ PROBE_AGENTS: Final = (
     "knative-queue-proxy-probe",
     "knative-autoscaling-probe",
 )
+#: What of a user agent is looked at: a client may send any length.
+LONGEST_USER_AGENT: Final = 1_024
+
 PROBE_HEADERS: Final = ("k-network-probe", "k-kubelet-probe")
 
 
@@ -53,7 +56,7 @@ class Rules:
 
     def ignores(self, call: Call) -> Ignored | None:
         """Why a call wakes nothing, whichever Revision it means."""
-        settings, agent = self._settings, call.user_agent.lower()
+        settings, agent = self._settings, call.user_agent[:LONGEST_USER_AGENT].lower()
         if call.probe or agent.startswith(PROBE_AGENTS):
             return Ignored.PROBE
         if self._methods and call.method and call.method.upper() not in self._methods:

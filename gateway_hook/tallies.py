@@ -1,7 +1,7 @@
 """Calls that are not yet recorded, counted by Revision: how many, by whom, when the first and the last. Pure."""
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway_hook.call import ReportStyle
 from wakequeue.revision import Revision
@@ -11,18 +11,25 @@ MOST_CALLERS: Final = 8
 OTHERS: Final = "others"
 
 
+class Waits(NamedTuple):
+    """A request that waits: who told of it, empty where it is counted already, and when it last came."""
+
+    caller: str
+    last: float
+
+
 @dataclass(slots=True)
 class Tally:
     """The calls of one Revision; times are the recorder's clock, in seconds.
 
-    `calls` are those that can't be told apart, made by `callers`; `requests` are those known to wait, each with its caller.
+    `calls` are those that can't be told apart, made by `callers`; `requests` are those that wait, by id.
     """
 
     first: float
     last: float
     calls: int = 0
     callers: dict[str, int] = field(default_factory=dict)
-    requests: dict[str, str] = field(default_factory=dict)
+    requests: dict[str, Waits] = field(default_factory=dict)
     style: ReportStyle = ""
 
 
@@ -39,8 +46,8 @@ class Tallies(dict[Revision, Tally]):
         tally.callers[caller] = tally.callers.get(caller, 0) + 1
 
     def add_request(self, revision: Revision, caller: str, now: float, request: str) -> None:
-        """Count one request that waits, once."""
-        self._at(revision, now).requests[request] = caller
+        """Take note of a request that waits."""
+        self._at(revision, now).requests[request] = Waits(caller, now)
 
     @property
     def calls(self) -> int:

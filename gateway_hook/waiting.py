@@ -1,5 +1,6 @@
 """Requests that found no upstream, and come again until they find one: each is one call, however often it comes. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -20,8 +21,8 @@ class Attempt(Enum):
 
 @dataclass(slots=True)
 class _Request:
-    caller: str
     last: float
+    counted: bool = False
 
 
 class Waiting:
@@ -34,29 +35,44 @@ class Waiting:
         self._patience, self._most = patience, most
         self._requests: dict[Revision, dict[str, _Request]] = {}
         self._count = 0
+        self._looked_at = -patience
 
-    def attempt(self, revision: Revision, request: str, caller: str, now: float) -> Attempt:
+    def attempt(self, revision: Revision, request: str, now: float) -> Attempt:
         """Take note that a request came."""
-        requests = self._requests.setdefault(revision, {})
-        if known := requests.get(request):
+        if known := self._requests.get(revision, {}).get(request):
             known.last = now
             return Attempt.FURTHER
+        if self._count >= self._most and now >= self._looked_at + self._patience / 2:
+            self.forget(now)
         if self._count >= self._most:
             return Attempt.TOO_MANY
-        requests[request] = _Request(caller, now)
+        self._requests.setdefault(revision, {})[request] = _Request(now)
         self._count += 1
         return Attempt.FIRST
 
-    def since(self, then: float, now: float) -> Tallies:
-        """The requests that came since `then`; who is thought to have gone is forgotten."""
+    def counted(self, revision: Revision, requests: Iterable[str]) -> None:
+        """The ledger has counted these requests: from now on it may be told that they still wait."""
+        known = self._requests.get(revision, {})
+        for request in requests:
+            if one := known.get(request):
+                one.counted = True
+
+    def since(self, then: float) -> Tallies:
+        """Those requests that came since `then`, and are counted: each only waits."""
         tallies = Tallies()
+        for revision, requests in self._requests.items():
+            for request, one in requests.items():
+                if one.counted and one.last >= then:
+                    tallies.add_request(revision, "", one.last, request)
+        return tallies
+
+    def forget(self, now: float) -> None:
+        """Forget those whose clients are thought to have gone."""
+        self._looked_at = now
         for revision, requests in list(self._requests.items()):
-            for request, one in list(requests.items()):
-                if one.last >= then:
-                    tallies.add_request(revision, one.caller, one.last, request)
-                elif one.last <= now - self._patience:
-                    del requests[request]
-                    self._count -= 1
+            gone = [request for request, one in requests.items() if one.last <= now - self._patience]
+            for request in gone:
+                del requests[request]
+            self._count -= len(gone)
             if not requests:
                 del self._requests[revision]
-        return tallies

@@ -54,6 +54,11 @@ def _tls(link: str, over: Callable[[Settings], bool], needs: str) -> tuple[tuple
     )
 
 
+def _patient(settings: Settings) -> bool:
+    """A request that still comes is told of in time to be known by then."""
+    return bool(settings.patience >= 4 * settings.report_every)
+
+
 #: A setting's name, what must hold where it is set, and how a refusal says so.
 NEEDS: Final = (
     ("grpc_certificate_file", _set("grpc_key_file"), "grpc_key_file must be set too"),
@@ -62,6 +67,8 @@ NEEDS: Final = (
     ("grpc_allowed_clients", _set("grpc_client_ca_file"), "grpc_client_ca_file must be set too"),
     ("grpc_token_header", _set("grpc_token", "grpc_token_file"), "grpc_token or grpc_token_file must be set too"),
     ("namespace_rate_burst", lambda settings: settings.limits.namespace_burst <= settings.limits.burst, "at most rate_burst"),
+    ("patience", _patient, "at least four times report_every"),
+    ("report_every", _patient, "at most a quarter of patience"),
     ("grpc_token", lambda settings: not settings.grpc_token_file, "grpc_token_file must not be set too"),
     *_tls("redis", _redis_tls, "redis_url must be rediss://... or sentinels://..."),
     ("redis_password_file", _redis_open, "redis_url must be set, and have no password of its own"),

@@ -122,6 +122,8 @@ class _Globs(tuple[str, ...]):
             value = _list(value)
         if not (isinstance(value, list) and value and all(isinstance(one, str) and cls.form.fullmatch(one) for one in value)):
             raise ValueError(value)
+        if any(one.count("[") != one.count("]") for one in value):
+            raise ValueError(value)
         return cls(value)
 
 
@@ -134,11 +136,11 @@ class NamespaceGlobs(_Globs):
 
 
 class PathGlobs(_Globs):
-    """Which paths a request may have, without its query; `*` stands for slashes too."""
+    """Which paths a request may have, without its query; `*` stands for slashes too. None has a comma: it is a list, mistaken."""
 
     __slots__ = ()
     allowed = "a path, in which *, ? and [...] stand for others, such as /api/* or *.php, or a list of such"
-    form = re.compile(r"[/*?\[][!-~]*")
+    form = re.compile(r"[/*?\[][!-+\--~]*")
 
 
 class HostGlobs(_Globs):
@@ -146,15 +148,18 @@ class HostGlobs(_Globs):
 
     __slots__ = ()
     allowed = "a host in lower case, in which *, ? and [...] stand for others, such as *.example.com, or a list of such"
-    form = re.compile(r"[-a-z0-9._:*?!\[\]]{1,253}")
+    form = re.compile(r"[-a-z0-9._*?!\[\]]{1,253}")
 
 
 class UserAgentGlobs(_Globs):
-    """Which user agents a request may have, in lower case: they are compared without regard to case."""
+    """Which user agents a request may have, in lower case: they are compared without regard to case.
+
+    A comma beside a `*` is refused: it is a list, mistaken.
+    """
 
     __slots__ = ()
     allowed = "a user agent, in which *, ? and [...] stand for others, such as *bot*, or a list of such"
-    form = re.compile(r"[ -~]{1,1024}")
+    form = re.compile(r"(?!.*(\*,|,\*))[ -~]{1,1024}")
 
     @classmethod
     def parse(cls, value: object) -> Self:

@@ -58,8 +58,8 @@ class Deliverer:
         self, ledger: WorkerLedger, autoscaler: Autoscaler, codec: Codec, settings: Settings, hasten: Callable[[], bool]
     ) -> None:
         self._ledger, self._autoscaler, self._codec, self._settings = ledger, autoscaler, codec, settings
-        self._rhythms = {style: replace(settings.rhythm, original_style=style == "original") for style in ("activator", "original")}
-        self._rhythms[""] = settings.rhythm
+        self._rhythm = settings.rhythm
+        self._rhythms = {style: replace(self._rhythm, original_style=style == "original") for style in ("activator", "original")}
         self._hasten = hasten
         self._trial = threading.Lock()
 
@@ -112,7 +112,7 @@ class Deliverer:
         return planned, doomed
 
     def _compose(self, lease: Lease) -> _Planned:
-        now, rhythm = lease.taken_at, self._rhythms[lease.style]
+        now, rhythm = lease.taken_at, self._rhythms.get(lease.style, self._rhythm)
         if now - lease.last_call <= self._settings.max_age:
             waited = now - lease.first_call if lease.calls else 0.0
             step = decide(

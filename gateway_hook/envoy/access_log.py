@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -31,9 +32,6 @@ SERVICE: Final = "envoy.service.accesslog.v3.AccessLogService"
 METHOD: Final = "StreamAccessLogs"
 PROTOCOL: Final = "envoy_access_log"
 
-#: How many calls of one message are taken at a time.
-AT_A_TIME: Final = 1_000
-
 #: A request that began is a call if nothing more is heard of it for so long, in seconds.
 UNHEARD_OF: Final = 0.05
 
@@ -50,6 +48,7 @@ class AccessLog:
     def __init__(self, hook: Hook, settings: Settings) -> None:
         self._hook = hook
         self._starts = Starts(patience=settings.patience, most=MOST_OPEN)
+        self._later: set[asyncio.Task[None]] = set()
 
     def handlers(self) -> dict[str, grpc.GenericRpcHandler]:
         """What the gRPC server serves, by service. Messages arrive as bytes, for one that can't be parsed ends no stream."""
@@ -59,8 +58,8 @@ class AccessLog:
     async def stream(self, messages: AsyncIterator[bytes], context: "Context") -> bytes:
         """Take the calls of a stream, and answer it when it ends, or the front is about to."""
         caller = identity(context)
-        async with asyncio.TaskGroup() as later:
-            async for message in until_told(messages, self._hook.closing):
+        async with aclosing(until_told(messages, self._hook.closing)) as received:
+            async for message in received:
                 try:
                     entries = StreamAccessLogsMessage.FromString(message).http_logs.log_entry
                 except DecodeError as error:
@@ -69,7 +68,12 @@ class AccessLog:
                 cold, began = self._sort(entries)
                 await self._take(caller, cold)
                 if began:
-                    later.create_task(self._take_unheard_of(caller, began))
+                    # Not a part of this stream, which may break before: what began goes on.
+                    later = asyncio.create_task(self._take_unheard_of(caller, began))
+                    self._later.add(later)
+                    later.add_done_callback(self._later.discard)
+        if self._later:
+            await asyncio.wait(self._later)
         return StreamAccessLogsResponse().SerializeToString()
 
     def _sort(self, entries: Iterable[HTTPAccessLogEntry]) -> tuple[list[Call], list[str]]:
@@ -94,11 +98,7 @@ class AccessLog:
         return cold, began
 
     async def _take(self, caller: str, calls: Sequence[Call]) -> list[Outcome]:
-        outcomes = []
-        for first in range(0, len(calls), AT_A_TIME):
-            some = calls[first : first + AT_A_TIME]
-            outcomes += await asyncio.gather(*(self._hook.call(PROTOCOL, caller, partial(_it, call)) for call in some))
-        return outcomes
+        return await self._hook.calls(PROTOCOL, caller, [partial(_it, call) for call in calls])
 
     async def _take_unheard_of(self, caller: str, began: Sequence[str]) -> None:
         """Take the calls of requests that began, some time ago, and may be waiting."""

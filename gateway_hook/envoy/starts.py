@@ -28,7 +28,8 @@ class Starts:
 
     def begin(self, request: str, call: Call, now: float) -> None:
         """Take note that a request began."""
-        for oldest, one in list(self._requests.items()):
+        while self._requests:
+            oldest, one = next(iter(self._requests.items()))
             if one.began > now - self._patience and len(self._requests) < self._most:
                 break
             del self._requests[oldest]

@@ -5,7 +5,7 @@ gRPC's server, when it is stopped, waits for open streams as long as it may, so 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
 #: Once told, a stream is done when nothing came for so long, in seconds, or after so long in all.
@@ -13,7 +13,7 @@ QUIET: Final = 0.1
 AT_MOST: Final = 1.0
 
 
-async def until_told(messages: AsyncIterator[bytes], told: asyncio.Event) -> AsyncIterator[bytes]:
+async def until_told(messages: AsyncIterator[bytes], told: asyncio.Event) -> AsyncGenerator[bytes, None]:
     """The messages of a stream until it ends, or is done after `told`. The next is asked for when this one has been used."""
     telling = asyncio.create_task(told.wait())
     until = None

@@ -7,6 +7,7 @@ from gateway_hook.admission import Refusal
 from gateway_hook.http.page import PAGE
 from gateway_hook.http.request import Probe, Wake
 from gateway_hook.outcome import Outcome
+from wakequeue.revision import Revision
 from wakequeue.setting_types import WORD
 
 Fields = list[tuple[bytes, bytes]]
@@ -81,11 +82,21 @@ def to_cold(outcome: Outcome, *, page: bool) -> Answer:
 
 def to_wake(wake: Wake, outcome: Outcome) -> Answer:
     """Of a call by `/wake`: what became of it."""
-    body = json.dumps({"revision": f"{wake.namespace}/{wake.revision}", "outcome": outcome}).encode() + b"\n"
-    kind = b"application/json"
+    said = {"revision": f"{wake.namespace}/{wake.revision}", "outcome": outcome}
+    if outcome is Outcome.UNRESOLVED:
+        said["error"] = _why_not(wake)
+    body, kind = json.dumps(said).encode() + b"\n", b"application/json"
     if outcome in NOT_YET:
         return _answer(503, body, kind, RETRY)
     return _answer({Outcome.UNRESOLVED: 400, Outcome.IGNORED: 200}.get(outcome, 202), body, kind)
+
+
+def _why_not(wake: Wake) -> str:
+    try:
+        Revision(wake.namespace, wake.revision)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def to_refused(refusal: Refusal) -> Answer:

@@ -7,14 +7,12 @@ from typing import Final
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
 from gateway_hook.admission import name_of
-from gateway_hook.call import Host
 from gateway_hook.hook import Hook
 from gateway_hook.http import answers
 from gateway_hook.http.answers import Answer
 from gateway_hook.http.door import WakeDoor
 from gateway_hook.http.request import Cold, Headers, Probe, Request, Wake, cold_call, kind_of, probe_call, wake_call
 from gateway_hook.resolve import Resolver
-from wakequeue.errors import Unresolved
 from wakequeue.settings import Settings
 
 COLD: Final = "http_cold"
@@ -71,11 +69,7 @@ class App:
         return answers.to_wake(wake, await self._hook.call(WAKE, caller, lambda: wake_call(request, wake)))
 
     def _knows_host(self, host: str) -> bool:
-        try:
-            self._hosts.resolve((Host(host.encode()),))
-        except Unresolved:
-            return False
-        return True
+        return self._hosts.knows(host.encode())
 
 
 def _request(scope: HTTPScope) -> Request:

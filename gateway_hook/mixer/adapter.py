@@ -3,7 +3,6 @@
 Source: istio.io/istio mixer/pkg/protobuf/yaml/dynamic/handler.go (Mixer's side).
 """
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import grpc
@@ -41,9 +40,7 @@ class Mixer:
         """Answer one request, whatever it is."""
         received = receive(template, data, self._search)
         caller, remaining = identity(context), context.time_remaining()
-        calls = [self._hook.call(template.protocol, caller, read, remaining) for read in received.reads]
-        # A task for each costs time, and nearly all requests are one call.
-        outcomes = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls)
+        outcomes = await self._hook.calls(template.protocol, caller, received.reads, remaining)
         if template.variety == TEMPLATE_VARIETY_REPORT:
             return answers.REPORTED
         seconds = self._valid_for(received) if outcomes == [Outcome.AWAKE] else 0.0

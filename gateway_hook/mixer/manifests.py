@@ -34,6 +34,7 @@ host: request.host | ""
 method: request.method | ""
 user_agent: request.useragent | ""
 k_network_probe: request.headers["k-network-probe"] | ""
+k_kubelet_probe: request.headers["k-kubelet-probe"] | ""
 """
 
 _AUTHORIZATION: Final = """\
@@ -45,6 +46,7 @@ action:
     host: request.host | ""
     user_agent: request.useragent | ""
     k_network_probe: request.headers["k-network-probe"] | ""
+    k_kubelet_probe: request.headers["k-kubelet-probe"] | ""
 """
 
 #: The `params` of an instance, by template; empty where the template has no fields. Mixer 1.3 ends where an instance has none.

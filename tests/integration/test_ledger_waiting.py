@@ -29,8 +29,8 @@ def test_requests_that_wait_are_leased_as_such(ledger: Ledger) -> None:
 
 
 def test_only_who_was_told_of_lately_waits(ledger: Ledger) -> None:
-    """A request counts as waiting for `report_every` after it was last told of, and is still the same call afterwards."""
-    told(ledger, "1", "2", last_age=1.5)
+    """A request counts as waiting for 1.5 `report_every` after it last came, and is still the same call afterwards."""
+    told(ledger, "1", "2", last_age=1.8)
     told(ledger, "2", "3")
     lease = only(ledger.take(A))
     assert (lease.calls, lease.known) == (3, 2)
@@ -38,19 +38,44 @@ def test_only_who_was_told_of_lately_waits(ledger: Ledger) -> None:
 
 def test_a_request_is_forgotten_after_patience(ledger: Ledger) -> None:
     """Should it come again then, it is a call of its own; and the key goes by itself."""
-    told(ledger, "1", last_age=15.5)
+    told(ledger, "1", last_age=14.0)
+    wait_until(lambda: not ledger.client.zcount("{wakequeue}:w:shop/a", 1000 * (time.time() - 15.0), "+inf"), 5, "it has gone")
     told(ledger, "2")
     told(ledger, "1")
     assert ledger.census().recorded_calls == 3
     assert 10_000 < ledger.client.pttl("{wakequeue}:w:shop/a") <= 15_000
 
 
+def test_a_request_that_is_told_late_is_one_call(ledger: Ledger) -> None:
+    """After an outage longer than `patience` both fronts that it came to tell of it, and then that it waits; none is doubled."""
+    told(ledger, "1", last_age=60.0)
+    told(ledger, "1", last_age=20.0)
+    ledger.record(waits(A, "1", caller=""))
+    lease = only(ledger.take(A))
+    assert (lease.calls, lease.known) == (1, 1)
+
+
+def test_who_has_gone_during_an_outage_does_not_wait(ledger: Ledger) -> None:
+    """Each has the time at which it last came: all count, and only those wait that came lately."""
+    requests = {str(age): ("http 1", float(age)) for age in range(60)}
+    ledger.record(Entry(A, 0, awake=False, first_age=59.0, last_age=0.0, requests=requests))
+    lease = only(ledger.take(A))
+    assert (lease.calls, lease.known) == (60, 2)
+
+
+def test_a_request_that_is_counted_already_is_no_call(ledger: Ledger) -> None:
+    """The ledger believes the front that says so, even where it doesn't know the request any more."""
+    ledger.record(entry(A), waits(A, "1", "2", caller=""))
+    lease = only(ledger.take(A))
+    assert (lease.calls, lease.known) == (1, 2)
+
+
 def test_who_made_the_calls_is_remembered(ledger: Ledger) -> None:
     """Each new request is its caller's; one that was known is nobody's call any more."""
     ledger.record(
-        Entry(A, 1, awake=False, first_age=0, last_age=0, callers={"mixer 1": 1}, requests={"a": "http 1", "b": "http 2"})
+        Entry(A, 1, awake=False, first_age=0, last_age=0, callers={"mixer 1": 1}, requests={"a": ("http 1", 0), "b": ("http 2", 0)})
     )
-    ledger.record(Entry(A, 0, awake=False, first_age=0, last_age=0, requests={"b": "http 3", "c": "http 3", "d": "http 3"}))
+    ledger.record(Entry(A, 0, awake=False, first_age=0, last_age=0, requests=dict.fromkeys("bcd", ("http 3", 0))))
     lease = only(ledger.take(A))
     ledger.settle(lease)
     (line,) = ledger.client.xrange("{wakequeue}:history")

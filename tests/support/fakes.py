@@ -98,7 +98,7 @@ class FakeLedger:
             self.first_reports.setdefault(entry.revision, 0.0)
         if entry.requests:
             self.last_waits[entry.revision] = time.time() - entry.last_age
-            self.requests.update((entry.revision, request) for request in entry.requests)
+            self.requests.update((entry.revision, request) for request, (caller, _) in entry.requests.items() if caller)
         rings = fresh != (entry.revision in self._pending)
         self._pending.add(entry.revision)
         first_report = self.first_reports.get(entry.revision)

@@ -25,9 +25,10 @@ def entry(revision: Revision, calls: int = 1, *, awake: bool = False, first_age:
     return Entry(revision, calls, awake, first_age, last_age, {"mixer 10.0.0.7": calls})
 
 
-def waits(revision: Revision, *requests: str, last_age: float = 0.0) -> Entry:
-    """Requests that are known to wait for one Revision, by one gateway."""
-    return Entry(revision, 0, awake=False, first_age=last_age, last_age=last_age, requests=dict.fromkeys(requests, "http 10.0.0.7"))
+def waits(revision: Revision, *requests: str, last_age: float = 0.0, caller: str = "http 10.0.0.7") -> Entry:
+    """Requests that wait for one Revision, by one gateway; with no caller they are counted already."""
+    told = dict.fromkeys(requests, (caller, last_age))
+    return Entry(revision, 0, awake=False, first_age=last_age, last_age=last_age, requests=told)
 
 
 class Ledger:

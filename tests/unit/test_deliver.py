@@ -188,7 +188,7 @@ def test_a_handlers_style_is_its_own(scene: Scene) -> None:
 
 def test_requests_that_wait_are_reported_as_long_as_they_do(scene: Scene) -> None:
     """Long after `waking_for` there is a report of those that wait, with no new call; once none does, there is none."""
-    waiting = Entry(A, 0, awake=False, first_age=0.0, last_age=0.0, requests={"1": "http x", "2": "http x"})
+    waiting = Entry(A, 0, awake=False, first_age=0.0, last_age=0.0, requests=dict.fromkeys("12", ("http x", 0.0)))
     scene.record(waiting)
     scene.deliver(A)
     scene.client.hset("{wakequeue}:r:shop/a", mapping={"first_report": 1, "last_report": 1, "ready_at": 1})

@@ -212,7 +212,7 @@ def test_a_forged_header_wakes_nothing(name: str, where: str) -> None:
     """What a request's headers say of a Revision is its client's word, and names nothing; nor does a host that looks so."""
     data = check_request(**{where: FORGED[name]}, host=b"hello-00001.default.svc.cluster.local")
     assert understood(data) == []
-    assert counted("unresolved", reason="no_service") == 1
+    assert counted("unresolved", reason="unknown_host") == 1
     assert understood(data, (("x-wakequeue-cluster", "shop/cart"),)) == [Revision("shop", "cart")]
 
 
@@ -271,7 +271,7 @@ def test_invalid_utf8_where_nothing_is_decided_costs_nothing() -> None:
     ("reason", "data", "metadata"),
     [
         ("no_service", b"", ()),
-        ("no_service", check_request(), (("x-wakequeue-cluster", "httproute/shop/cart/rule/0"),)),
+        ("unknown_host", check_request(), (("x-wakequeue-cluster", "httproute/shop/cart/rule/0"),)),
         ("invalid_utf8", check_request(extensions={b"wakequeue.revision": BAD_TEXT}), ()),
         ("invalid_utf8", check_request(), (("x-wakequeue-cluster", b"\xff/\xff"),)),
         ("invalid_utf8", check_request(host=BAD_TEXT), ()),

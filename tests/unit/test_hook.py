@@ -172,3 +172,12 @@ def test_the_front_knows_how_many_calls_were_answered() -> None:
     for expected, read in enumerate((lambda: Call(sources=NAMED), raises(DecodeError()), lambda: Call(sources=(), probe=True)), 1):
         asyncio.run(hook.call("test", "x", read))
         assert hook.answered == expected
+
+
+def test_a_batch_is_taken_whole() -> None:
+    """Every call of it, in the order of the outcomes, however many there are."""
+    recorder = FakeRecorder()
+    reads = [lambda: Call(sources=NAMED), raises(DecodeError()), *[lambda: Call(sources=NAMED)] * 1_200]
+    outcomes = asyncio.run(hook_of(recorder).calls("test", "x", reads))
+    assert outcomes == [Outcome.RECORDED, Outcome.UNRESOLVED, *[Outcome.RECORDED] * 1_200]
+    assert len(recorder.told) == 1_201

@@ -77,6 +77,12 @@ def test_the_kubelets_probe() -> None:
     assert to_probe(Probe("kubelet", ""), draining=True).status == 503
 
 
+def test_a_name_that_can_not_be_one_is_said_why() -> None:
+    """A caller of `/wake` can mend it."""
+    answer = to_wake(Wake("shop", "Bad_"), Outcome.UNRESOLVED)
+    assert json.loads(answer.body)["error"] == "name 'Bad_' is not a DNS label (at most 63 of a-z, 0-9 and '-')"
+
+
 @pytest.mark.parametrize(
     ("outcome", "status"),
     [
@@ -94,7 +100,8 @@ def test_what_became_of_a_call(outcome: Outcome, status: int) -> None:
     """A caller of `/wake` is told, and whether to call again."""
     answer = to_wake(CART, outcome)
     assert answer.status == status
-    assert json.loads(answer.body) == {"revision": "shop/cart", "outcome": outcome}
+    said = json.loads(answer.body)
+    assert (said["revision"], said["outcome"], "error" in said) == ("shop/cart", outcome, status == 400)
     assert header(answer, "content-type") == "application/json"
     assert header(answer, "retry-after") == ("1" if status == 503 else None)
 

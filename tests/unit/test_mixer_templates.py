@@ -214,7 +214,7 @@ def test_the_table_of_hosts_is_asked_last(template: str) -> None:
     texts = {b"host": b"shop.example", b"service": b"hello-00001", b"namespace": b"default"}
     assert understood(template, message([said(template, texts)]), **table) == ["default/hello-00001"]
     assert understood(template, message([said(template, {b"host": b"other.example"})]), **table) == []
-    assert unresolved("no_service") == 1
+    assert unresolved("unknown_host") == 1
 
 
 def test_the_fields_of_a_template_come_first() -> None:

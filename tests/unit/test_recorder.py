@@ -574,7 +574,7 @@ async def test_a_request_is_recorded_once_however_often_it_comes() -> None:
     async with recording(ledger) as recorder:
         assert await attempt(recorder, "1", "2", "1") == [Outcome.RECORDED, Outcome.RECORDED, Outcome.WAITING]
         assert await attempt(recorder, "2", "1", "3") == [Outcome.WAITING, Outcome.WAITING, Outcome.RECORDED]
-        assert [entry.requests for entry in entries(ledger)] == [{"1": CALLER, "2": CALLER}, {"3": CALLER}]
+        assert [entry.requests for entry in entries(ledger)] == [{"1": (CALLER, 0.0), "2": (CALLER, 0.0)}, {"3": (CALLER, 0.0)}]
     assert ledger.calls() == {A: 3}
     assert metric("wakequeue_recorded_total") - before == 3
 
@@ -638,19 +638,55 @@ async def test_more_requests_than_can_be_remembered_are_dropped(monkeypatch: pyt
 
 @on_a_loop
 async def test_requests_count_for_the_size_of_a_commit() -> None:
-    """Revisions and requests of one script call are bounded together; one Revision's requests stay together."""
+    """Revisions and requests of one script call are bounded together, and one Revision's requests may be in several."""
     ledger = FakeLedger()
     ledger.hold()
     async with recording(ledger) as recorder:
         first = asyncio.create_task(call(recorder, C))
         await ledger.until(lambda: ledger.attempts)
-        names = [str(number) for number in range(COMMIT_SIZE // 2)]
-        answers = [asyncio.create_task(attempt(recorder, *names, revision=revision)) for revision in (A, B, D)]
+        names = [str(number) for number in range(2 * COMMIT_SIZE)]
+        answers = [
+            asyncio.create_task(attempt(recorder, *names[: COMMIT_SIZE // 2])),
+            asyncio.create_task(call(recorder, B, B)),
+            asyncio.create_task(attempt(recorder, *names, revision=B)),
+        ]
         await turns()
         ledger.let_go()
         await asyncio.gather(first, *answers)
-        assert [[one.revision for one in commit] for commit in ledger.commits.values()] == [[C], [A], [B], [D]]
-    assert ledger.calls() == {A: 500, B: 500, C: 1, D: 500}
+        sizes = [sum(1 + len(one.requests) for one in commit) for commit in ledger.commits.values()]
+    assert max(sizes) <= COMMIT_SIZE
+    assert ledger.calls() == {A: COMMIT_SIZE // 2, B: 2 + 2 * COMMIT_SIZE, C: 1}
+
+
+@on_a_loop
+async def test_a_request_is_told_of_once_it_is_counted() -> None:
+    """While the ledger is away a request that comes again is not told of by another way: it would be taken for a counted one."""
+    ledger, clock = FakeLedger(), Clock()
+    ledger.away = True
+    async with recording(ledger, clock=clock, report_every=0.02, answer_within=0.01, linger=0.001) as recorder:
+        assert await attempt(recorder, "1") == [Outcome.BUFFERED]
+        clock.now += 1
+        assert await attempt(recorder, "1") == [Outcome.WAITING]
+        await ledger.until(lambda: len(ledger.attempts) > 20)
+        assert {commit.stream for commit, _ in ledger.attempts} == {"front:groups"}
+        ledger.away = False
+        await ledger.until(lambda: ledger.calls() == {A: 1})
+        clock.now += 1
+        await attempt(recorder, "1")
+        await ledger.until(lambda: Commit("front:waiting", 1) in ledger.commits)
+    assert ledger.calls() == {A: 1}
+    assert [entry.requests for entry in entries(ledger)][1:] == [{"1": ("", 0.0)}]
+
+
+@on_a_loop
+async def test_a_further_attempt_needs_no_room() -> None:
+    """It holds nothing, so that a full buffer neither drops nor forgets it."""
+    ledger = FakeLedger()
+    ledger.hold()
+    async with recording(ledger, buffer_revisions=1, answer_within=0.01, linger=0.001) as recorder:
+        await attempt(recorder, "1")
+        await attempt(recorder, "2", revision=B)
+        assert await attempt(recorder, "1", "1", "2") == [Outcome.WAITING] * 2 + [Outcome.DROPPED]
 
 
 @on_a_loop

@@ -1,6 +1,7 @@
 """Resolve: which Revision a call means, in every form in which gateways name it."""
 
 import re
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -255,9 +256,19 @@ def test_a_host_is_looked_up_in_the_table(host: str, name: str) -> None:
 
 @pytest.mark.parametrize("host", ["", "example.com", "example.org", "shop.example.com.evil.org", "xexample.com"])
 def test_a_host_that_the_table_does_not_have_names_nothing(host: str) -> None:
-    """A wildcard stands for at least one label."""
-    with pytest.raises(Unresolved, match="no_service"):
+    """A wildcard stands for at least one label; the reason has the host, so that the table can be mended."""
+    with pytest.raises(Unresolved) as caught:
         by(Host(host.encode()), hosts=TABLE)
+    assert (caught.value.reason, caught.value.detail) == (("unknown_host", host) if host else ("no_service", ""))
+
+
+def test_no_host_takes_long() -> None:
+    """A client may send any length: what can't be a host is not looked up."""
+    resolver, began = Resolver(hosts={"*": HELLO}), time.perf_counter()
+    assert not resolver.knows(b"a." * 100_000)
+    assert not resolver.knows(b"\xff")
+    assert resolver.knows(b"a." * 120)
+    assert time.perf_counter() - began < 1
 
 
 def test_a_star_is_for_every_host() -> None:

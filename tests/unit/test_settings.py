@@ -514,9 +514,9 @@ BAD: Final[dict[str, list[str]]] = {
     "grpc_calls_in_flight": ["0", "1073741825"],
     "page": ["yes", "2", "on"],
     "methods": ["get", "GET POST", "[]", '["GET", 5]', "G*"],
-    "denied_user_agents": ["[]", "caf\u00e9", "a\nb"],
-    "paths": ["api", "[]", "/a b", '["/a", ""]'],
-    "hosts": ["Shop.example", "a/b", "[]", "h" * 254],
+    "denied_user_agents": ["*a*,*b*", "[bot", "[]", "caf\u00e9", "a\nb"],
+    "paths": ["api", "/a,/b", "/[a", "[]", "/a b", '["/a", ""]'],
+    "hosts": ["Shop.example", "a/b", "a.example:80", "[a-", "[]", "h" * 254],
     "revisions_by_host": [
         "a.example=shop/cart",
         "[]",

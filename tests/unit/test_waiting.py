@@ -14,57 +14,67 @@ def waiting(most: int = 100) -> Waiting:
     return Waiting(patience=15.0, most=most)
 
 
-def told(memory: Waiting, then: float, now: float) -> dict[Revision, dict[str, str]]:
-    """Return the requests that came after `then`, with their callers."""
-    return {revision: tally.requests for revision, tally in memory.since(then, now).items()}
+def told(memory: Waiting, then: float) -> dict[Revision, set[str]]:
+    """Return the requests that came since `then`."""
+    return {revision: set(tally.requests) for revision, tally in memory.since(then).items()}
 
 
 def test_a_requests_first_attempt_is_told_from_the_further_ones() -> None:
     """A request is known by its Revision and its id together."""
     memory = waiting()
-    attempts = [memory.attempt(*one, "x", 0.0) for one in ((A, "1"), (A, "1"), (A, "2"), (B, "1"), (B, "1"))]
+    attempts = [memory.attempt(*one, 0.0) for one in ((A, "1"), (A, "1"), (A, "2"), (B, "1"), (B, "1"))]
     assert attempts == [Attempt.FIRST, Attempt.FURTHER, Attempt.FIRST, Attempt.FIRST, Attempt.FURTHER]
 
 
 def test_who_waits_is_who_came_since() -> None:
-    """A request that came again since it was last told of is told of again, with the caller who told of it first."""
+    """A request that came again since it was last told of is told of again."""
     memory = waiting()
-    memory.attempt(A, "1", "x", 1.0)
-    memory.attempt(A, "2", "y", 1.2)
-    memory.attempt(B, "1", "x", 1.4)
-    assert told(memory, 0.0, 2.0) == {A: {"1": "x", "2": "y"}, B: {"1": "x"}}
-    memory.attempt(A, "2", "z", 2.1)
-    assert told(memory, 2.0, 3.0) == {A: {"2": "y"}}
-    assert told(memory, 3.0, 4.0) == {}
+    for revision, request, now in ((A, "1", 1.0), (A, "2", 1.2), (B, "1", 1.4)):
+        memory.attempt(revision, request, now)
+        memory.counted(revision, [request])
+    assert told(memory, 0.0) == {A: {"1", "2"}, B: {"1"}}
+    memory.attempt(A, "2", 2.1)
+    assert told(memory, 2.0) == {A: {"2"}}
+    assert told(memory, 3.0) == {}
 
 
-def test_when_they_came_is_told() -> None:
-    """The first and the last of the attempts that are told of; they are no calls."""
+def test_who_is_not_counted_is_not_told_of() -> None:
+    """The ledger would take it for one that is, and its call would be missing."""
     memory = waiting()
-    memory.attempt(A, "1", "x", 1.0)
-    memory.attempt(A, "2", "x", 1.7)
-    memory.attempt(A, "3", "x", 1.3)
-    tally = memory.since(0.0, 2.0)[A]
+    memory.attempt(A, "1", 1.0)
+    memory.attempt(A, "2", 1.0)
+    memory.counted(A, ["2", "unknown"])
+    memory.counted(B, ["1"])
+    assert told(memory, 0.0) == {A: {"2"}}
+
+
+def test_when_each_came_is_told() -> None:
+    """Each has its own time, and no caller: they are counted already, and are no calls."""
+    memory = waiting()
+    for request, now in (("1", 1.0), ("2", 1.7), ("3", 1.3)):
+        memory.attempt(A, request, now)
+        memory.counted(A, [request])
+    tally = memory.since(0.0)[A]
     assert (tally.first, tally.last, tally.calls) == (1.0, 1.7, 0)
+    assert tally.requests == {"1": ("", 1.0), "2": ("", 1.7), "3": ("", 1.3)}
 
 
 def test_a_request_that_does_not_come_is_forgotten() -> None:
     """After `patience` its client is thought to have gone: should it come again, it is a call of its own."""
     memory = waiting()
-    memory.attempt(A, "1", "x", 1.0)
-    told(memory, 15.0, 15.5)
-    assert memory.attempt(A, "1", "x", 15.5) is Attempt.FURTHER
-    told(memory, 30.0, 30.5)
-    assert memory.attempt(A, "1", "x", 30.5) is Attempt.FIRST
+    memory.attempt(A, "1", 1.0)
+    memory.forget(15.5)
+    assert memory.attempt(A, "1", 15.5) is Attempt.FURTHER
+    memory.forget(30.5)
+    assert memory.attempt(A, "1", 30.5) is Attempt.FIRST
 
 
 def test_there_is_room_for_so_many() -> None:
-    """Those that are known go on, a new one finds room once another has gone."""
+    """Those that are known go on, a new one finds room once another has gone, though nobody looked."""
     memory = waiting(most=2)
-    assert [memory.attempt(A, request, "x", 1.0) for request in "123"] == [Attempt.FIRST, Attempt.FIRST, Attempt.TOO_MANY]
-    assert memory.attempt(A, "1", "x", 10.0) is Attempt.FURTHER
-    told(memory, 15.0, 16.0)
-    assert [memory.attempt(B, request, "x", 16.0) for request in "34"] == [Attempt.FIRST, Attempt.TOO_MANY]
+    assert [memory.attempt(A, request, 1.0) for request in "123"] == [Attempt.FIRST, Attempt.FIRST, Attempt.TOO_MANY]
+    assert memory.attempt(A, "1", 10.0) is Attempt.FURTHER
+    assert [memory.attempt(B, request, 17.0) for request in "34"] == [Attempt.FIRST, Attempt.TOO_MANY]
 
 
 @given(st.lists(st.tuples(st.sampled_from([A, B]), st.sampled_from("1234"), st.floats(0, 20)), max_size=40))
@@ -72,7 +82,7 @@ def test_it_forgets_all(attempts: list[tuple[Revision, str, float]]) -> None:
     """Whatever came, nothing is held once nothing has come for `patience`: there is room for as many as at first."""
     memory = waiting(most=3)
     for revision, request, now in sorted(attempts, key=lambda one: one[2]):
-        memory.attempt(revision, request, "x", now)
-        memory.since(now, now)
-    memory.since(100.0, 100.0)
-    assert [memory.attempt(A, request, "x", 100.0) for request in "567"] == [Attempt.FIRST] * 3
+        memory.attempt(revision, request, now)
+        memory.forget(now)
+    memory.forget(100.0)
+    assert [memory.attempt(A, request, 100.0) for request in "567"] == [Attempt.FIRST] * 3

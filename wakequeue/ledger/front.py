@@ -21,8 +21,9 @@ class Entry:
     """One Revision's calls in a commit; the ages are seconds before the commit.
 
     `awake` says that its calls found the Revision awake, so that none of them waits. `callers` says who made how many. `requests`
-    are those that are known to wait now, each with its caller: one that the ledger didn't know is a call besides. `style` is how
-    to report the Revision, from now on; empty says nothing.
+    are those that wait, by id: each with its caller, and how many seconds before the commit it last came. One that the ledger
+    didn't know is a call besides, unless its caller is empty. `style` is how to report the Revision, from now on; empty says
+    nothing.
     """
 
     revision: Revision
@@ -31,7 +32,7 @@ class Entry:
     first_age: float
     last_age: float
     callers: Mapping[str, int] = field(default_factory=dict)
-    requests: Mapping[str, str] = field(default_factory=dict)
+    requests: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     style: str = ""
 
 
@@ -62,8 +63,8 @@ class FrontLedger:
         self._client = client
         self._record = client.register_script(script("record"))
         times = milliseconds(settings.ring_again), milliseconds(settings.idle_after)
-        waits = milliseconds(settings.report_every), milliseconds(settings.patience)
-        self._rules = (queue, settings.ring_below, *times, *settings.limits[2:], *waits)
+        waiting = milliseconds(settings.report_every), milliseconds(settings.patience)
+        self._rules = (queue, settings.ring_below, *times, *settings.limits[2:], *waiting)
 
     @classmethod
     def connect(cls, reach: Reach, settings: Settings, queue: str, *, timeout: float = 2.0) -> Self:
@@ -80,7 +81,8 @@ class FrontLedger:
         for entry in entries:
             waiting = -1 if entry.awake else entry.calls
             ages = milliseconds(entry.first_age), milliseconds(entry.last_age)
-            requests = json.dumps(entry.requests) if entry.requests else ""
+            waits = {request: (caller, milliseconds(age)) for request, (caller, age) in entry.requests.items()}
+            requests = json.dumps(waits) if waits else ""
             arguments += [str(entry.revision), entry.calls, waiting, *ages, json.dumps(entry.callers), requests, entry.style]
         try:
             reply = cast("list[int | bytes]", await self._record(args=arguments))

@@ -1,8 +1,8 @@
 -- record: the calls of one commit, all or none, once only.
 -- ARGV: the front's stream of commits, the commit's number in it, queue, ring_below, ring_again, idle_after (ms), reports a
 --       second of one namespace and their burst, report_every and patience (ms), then for each Revision: name, calls, waiting,
---       age of the first call, age of the last call (ms), its callers as JSON, the requests that wait as JSON (id -> caller) or
---       '', how to report it or ''. waiting is -1 where it was found awake.
+--       age of the first call, age of the last call (ms), its callers as JSON, the requests that wait as JSON (id -> {caller,
+--       age (ms)}) or '', how to report it or ''. waiting is -1 where it was found awake.
 -- Returns: now, then for each Revision: 1 where it is due and its doorbell is the caller's to ring, first report or '', last
 --          report or '', when a request was last known to wait or ''.
 local stream, commit = PREFIX .. 'front:' .. ARGV[1], tonumber(ARGV[2])
@@ -36,12 +36,14 @@ local function is_asleep(name, state)
   return not state[3] and until_ < now and not redis.call('ZSCORE', LEASED, name)
 end
 
--- Note which requests wait for a Revision, at a time. Returns how many of them are new, and who made those (JSON).
-local function note_waiting(name, requests, at)
+-- Note which requests wait for a Revision. Returns how many of them are new, and who made those (JSON). One whose caller is empty
+-- is counted already. What is told late is known for a while all the same: other fronts may have it to tell.
+local function note_waiting(name, requests)
   local key, new, callers = waiting_key(name), 0, {}
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now - patience)
-  for request, caller in pairs(cjson.decode(requests)) do
-    if not redis.call('ZSCORE', key, request) then
+  for request, told in pairs(cjson.decode(requests)) do
+    local caller, at = told[1], math.max(now - told[2], now - patience + report_every)
+    if caller ~= '' and not redis.call('ZSCORE', key, request) then
       new = new + 1
       callers[caller] = (callers[caller] or 0) + 1
     end
@@ -72,7 +74,7 @@ for i = 11, #ARGV, 8 do
     -- A request that goes on waiting is told of at the next report, and is no correction of the first.
     local ready_at = math.max(tonumber(state[2] or '') or 0, (tonumber(state[5] or '') or 0) + report_every)
     if requests ~= '' then
-      local new, new_callers = note_waiting(name, requests, last_call)
+      local new, new_callers = note_waiting(name, requests)
       calls, callers = calls + new, add_callers(callers, new_callers)
       state[6] = math.max(tonumber(state[6] or '') or 0, last_call)
       redis.call('HSET', key, 'last_wait', state[6])

@@ -1,6 +1,7 @@
 -- take: lease those of the named Revisions that are due and that the rate limits let through.
 -- ARGV: lease (ms), the holder, 1 where this is a trial, reports a second of all namespaces and their burst, those of one
---       namespace and their burst, max_age, report_every (ms), then the names.
+--       namespace and their burst, max_age, how long a request waits after it was last heard of (ms), then the
+--       names.
 -- Returns: now, the token, how many were delayed by each limit ({namespace, all}), the suspects ({name, crashes, ...}), then
 --          for each Revision taken: name, calls, waiting, requests known to wait, first call, last call, due_at, attempts,
 --          first report or '', last report or '', concurrency of the last report, when a request was last known to wait or '',
@@ -10,7 +11,7 @@
 -- which is its own: it is due then, and passes that limit when it is taken within 2 s of it. What is older than max_age will be
 -- buried, and needs none.
 local lease, holder, trial = tonumber(ARGV[1]), ARGV[2], ARGV[3] == '1'
-local report_every = tonumber(ARGV[9])
+local waits_for = tonumber(ARGV[9])
 local SLOT_LASTS = 2000
 -- Above all tokens before it, those too that a Redis gave which has failed over, and whose last ones were not replicated.
 local token = math.max((tonumber(redis.call('HGET', TOTALS, 'token') or '') or 0) + 1, now)
@@ -43,7 +44,7 @@ local function lease_out(name, key, due_at)
   local state = redis.call('HMGET', key, 'calls', 'waiting', 'first_call', 'last_call', 'first_report', 'last_report',
     'concurrency', 'callers', 'last_wait', 'style')
   local calls, waiting, last_call = state[1], state[2], state[4]
-  local known = state[9] and redis.call('ZCOUNT', waiting_key(name), '(' .. now - report_every, '+inf') or 0
+  local known = state[9] and redis.call('ZCOUNT', waiting_key(name), '(' .. now - waits_for, '+inf') or 0
   local first_call = state[3] or last_call
   redis.call('HDEL', key, 'due_at', 'passed', 'first_call', 'callers', 'taken_first_call', 'taken_callers')
   redis.call('HSET', key, 'taken', calls, 'calls', 0, 'token', token, 'holder', holder)

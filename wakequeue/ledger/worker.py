@@ -18,6 +18,10 @@ from wakequeue.settings import Settings
 
 LEASE_FIELDS = 13
 
+#: For how long a request is thought to wait after it was last heard of, in times of `report_every`: fronts tell twice in it, and
+#: gateways may leave attempts out.
+WAITS_FOR_REPORTS = 1.5
+
 #: How often, at most, all workers together hasten: many of them are connected again at once.
 HASTEN_EVERY_MS = 1_000
 
@@ -120,7 +124,8 @@ class WorkerLedger:
         verbs: tuple[Verb, ...] = ("take", "settle", "release", "bury", "sweep", "hasten", "census")
         self._scripts = {verb: client.register_script(script(verb)) for verb in verbs}
         self._holder, self._lease_for = holder, milliseconds(settings.lease_for)
-        self._limits = (*settings.limits, milliseconds(settings.max_age), milliseconds(settings.report_every))
+        waits_for = milliseconds(settings.report_every * WAITS_FOR_REPORTS)
+        self._limits = (*settings.limits, milliseconds(settings.max_age), waits_for)
         self._idle_after, self._keep_history = milliseconds(settings.idle_after), settings.keep_history
         self._keep_letters = (settings.keep_dead_letters, milliseconds(settings.keep_dead_letters_for))
         self._rings = (settings.ring_below, milliseconds(settings.ring_again))
