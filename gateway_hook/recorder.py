@@ -101,6 +101,8 @@ class Recorder:
         if attempt is Attempt.TOO_MANY:
             return self._drop("too many requests wait")
         if not self._has_room(revision):
+            if request:
+                self._waiting.take_back(revision, request)
             return self._drop("the buffer is full")
         group = self._join()
         if request:

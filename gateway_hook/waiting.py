@@ -50,6 +50,11 @@ class Waiting:
         self._count += 1
         return Attempt.FIRST
 
+    def take_back(self, revision: Revision, request: str) -> None:
+        """The call of a first attempt could not be held: the next attempt is the first."""
+        del self._requests[revision][request]
+        self._count -= 1
+
     def counted(self, revision: Revision, requests: Iterable[str]) -> None:
         """The ledger has counted these requests: from now on it may be told that they still wait."""
         known = self._requests.get(revision, {})

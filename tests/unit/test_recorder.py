@@ -680,13 +680,19 @@ async def test_a_request_is_told_of_once_it_is_counted() -> None:
 
 @on_a_loop
 async def test_a_further_attempt_needs_no_room() -> None:
-    """It holds nothing, so that a full buffer neither drops nor forgets it."""
+    """It holds nothing, so that a full buffer neither drops nor forgets it; one that was dropped is a call when it comes again."""
     ledger = FakeLedger()
     ledger.hold()
-    async with recording(ledger, buffer_revisions=1, answer_within=0.01, linger=0.001) as recorder:
-        await attempt(recorder, "1")
-        await attempt(recorder, "2", revision=B)
-        assert await attempt(recorder, "1", "1", "2") == [Outcome.WAITING] * 2 + [Outcome.DROPPED]
+    async with recording(ledger, buffer_revisions=2, answer_within=0.01, linger=0.001) as recorder:
+        assert await attempt(recorder, "1") == [Outcome.BUFFERED]
+        await ledger.until(lambda: ledger.attempts)
+        assert await attempt(recorder, "1", revision=B) == [Outcome.BUFFERED]
+        assert await attempt(recorder, "1", "1", revision=C) == [Outcome.DROPPED] * 2
+        assert await attempt(recorder, "1", "1") == [Outcome.WAITING] * 2
+        ledger.let_go()
+        await ledger.until(lambda: ledger.calls() == {A: 1, B: 1})
+        assert await attempt(recorder, "1", "1", revision=C) == [Outcome.RECORDED, Outcome.WAITING]
+    assert ledger.calls() == {A: 1, B: 1, C: 1}
 
 
 @on_a_loop

@@ -69,6 +69,14 @@ def test_a_request_that_does_not_come_is_forgotten() -> None:
     assert memory.attempt(A, "1", 30.5) is Attempt.FIRST
 
 
+def test_an_attempt_that_was_taken_back_was_none() -> None:
+    """The next one is the first, and its room is free."""
+    memory = waiting(most=1)
+    memory.attempt(A, "1", 1.0)
+    memory.take_back(A, "1")
+    assert [memory.attempt(A, request, 1.0) for request in "12"] == [Attempt.FIRST, Attempt.TOO_MANY]
+
+
 def test_there_is_room_for_so_many() -> None:
     """Those that are known go on, a new one finds room once another has gone, though nobody looked."""
     memory = waiting(most=2)
