@@ -21,6 +21,6 @@
     quiet          when a front that is told to stop may stop
     command, client  the other side: makes calls as Mixer makes them
 
-The user's request never fails because of this package: whatever goes wrong, the answer to a call that was let in is OK. One that
-may not come in is refused, with an error.
+The user's request never fails because of this package: whatever goes wrong, a call that was let in is answered so that its request
+goes on, or is tried again. One that may not come in is refused, with an error.
 """

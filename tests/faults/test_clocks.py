@@ -150,10 +150,11 @@ def _held(redis_server: RedisServer, calls: int) -> int:
 
 
 def _buried(redis_server: RedisServer) -> Counter[str]:
-    """The calls of the dead letters, by Revision."""
+    """The calls of the dead letters that are expired, by Revision."""
     calls: Counter[str] = Counter()
     for letter in map(json.loads, redis_server.client.hvals("{wakequeue}:dead")):
-        calls[letter["revision"]] += letter["calls"]
+        if letter["reason"] == "expired":
+            calls[letter["revision"]] += letter["calls"]
     return calls
 
 
