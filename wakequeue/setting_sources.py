@@ -14,28 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from wakequeue.errors import SettingsError
-from wakequeue.redis_url import RedisUrl
-from wakequeue.release import Release
-from wakequeue.setting_files import CertificatesFile, KeyFile, SecretFile
 from wakequeue.setting_needs import NEEDS
 from wakequeue.setting_shown import shown as may_be_shown
-from wakequeue.setting_types import (
-    Address,
-    ClientGlobs,
-    Endpoint,
-    File,
-    Header,
-    HostGlobs,
-    HostTable,
-    Methods,
-    Names,
-    NamespaceGlobs,
-    PathGlobs,
-    Seconds,
-    Secret,
-    ServicePatterns,
-    UserAgentGlobs,
-)
+from wakequeue.setting_types import Seconds
 from wakequeue.settings import Settings
 
 PREFIX: Final = "WAKEQUEUE_"
@@ -53,30 +34,6 @@ ORIGINAL_NAMES: Final = {
 
 #: What Kubernetes puts into a pod for every Service whose name begins with `wakequeue`.
 SERVICE_LINK: Final = re.compile(r"WAKEQUEUE(_\w+)?_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
-
-#: The kinds that read themselves, with `parse` and `allowed`.
-Parsed: Final = (
-    Seconds,
-    Address,
-    RedisUrl,
-    Endpoint,
-    ServicePatterns,
-    Release,
-    NamespaceGlobs,
-    ClientGlobs,
-    PathGlobs,
-    HostGlobs,
-    UserAgentGlobs,
-    Methods,
-    Names,
-    HostTable,
-    File,
-    CertificatesFile,
-    KeyFile,
-    SecretFile,
-    Header,
-    Secret,
-)
 
 #: Pairs of which the first must be less than the second.
 LESS: Final = (
@@ -154,10 +111,15 @@ def _field_types() -> dict[str, Any]:
     return {field.name: field.type for field in msgspec.structs.fields(Settings)}
 
 
+def _reads_itself(kind: Any) -> bool:  # noqa: ANN401  a type, as it is annotated
+    """Whether it is one of our kinds, with `parse` and `allowed`."""
+    return hasattr(kind, "parse")
+
+
 def _convert(shown: str, name: str, value: object) -> object:
     kind = _field_types()[name]
     try:
-        return kind.parse(value) if kind in Parsed else msgspec.convert(value, kind, strict=False)
+        return kind.parse(value) if _reads_itself(kind) else msgspec.convert(value, kind, strict=False)
     except (ValueError, OSError) as error:
         because = f" ({error.strerror})" if isinstance(error, OSError) else ""
         msg = f"{shown} = {may_be_shown(name, value)!r}: allowed is {_allowed(kind)}{because}"
@@ -165,7 +127,7 @@ def _convert(shown: str, name: str, value: object) -> object:
 
 
 def _allowed(kind: Any) -> str:  # noqa: ANN401  a type, as it is annotated
-    if kind in Parsed:
+    if _reads_itself(kind):
         return str(kind.allowed)
     match msgspec.inspect.type_info(kind):
         case msgspec.inspect.LiteralType(values=values):
