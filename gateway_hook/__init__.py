@@ -12,6 +12,7 @@
     hook           what every protocol does with a call: rule, resolve, record
     call, outcome  what a gateway told of one request, and what became of it (pure)
     rules          which calls wake (pure)
+    knative        Knative's own headers, and what probes are known by
     resolve        which Revision a call means (pure)
     recorder       answers awake Revisions from memory; makes the others durable, many in one commit
     tallies        calls that are not yet recorded, counted by Revision (pure)

@@ -1,7 +1,8 @@
 """A call: what a gateway told of one request, whatever the protocol it spoke. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NoReturn
 
 #: How a Revision's reports are made; see `wakequeue.settings.Settings.report_style`. Empty where the settings say it.
 ReportStyle = Literal["", "activator", "original"]
@@ -57,3 +58,16 @@ class Call:
     cold: bool = False
     request_id: str = ""
     style: ReportStyle = ""
+
+
+Read = Callable[[], Call]
+"""Makes a call of what was received. May raise DecodeError or Unresolved."""
+
+
+def unread(error: Exception) -> Read:
+    """What was received can't be read as a call: the reader raises why."""
+
+    def read() -> NoReturn:
+        raise error
+
+    return read

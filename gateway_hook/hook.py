@@ -1,14 +1,14 @@
 """What every protocol does with a call: rule, resolve, record; whatever comes of it is counted, and is never an error."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from time import perf_counter
 from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from gateway_hook.call import Call
+from gateway_hook.call import Call, Read
 from gateway_hook.outcome import Outcome
 from gateway_hook.recorder import Recorder
 from gateway_hook.resolve import Resolver
@@ -38,7 +38,7 @@ class Hook:
         #: Set once no more calls come: who reads a stream of them ends it.
         self.closing = asyncio.Event()
 
-    async def call(self, protocol: str, caller: str, read: Callable[[], Call], remaining: float | None = None) -> Outcome:
+    async def call(self, protocol: str, caller: str, read: Read, remaining: float | None = None) -> Outcome:
         """Take one call that `caller` told of, and return what became of it.
 
         `read` makes the call of what was received, and may raise DecodeError or Unresolved. `remaining` is for how many seconds
@@ -60,9 +60,11 @@ class Hook:
         ANSWER.observe(perf_counter() - started)
         return outcome
 
-    async def calls(
-        self, protocol: str, caller: str, reads: Sequence[Callable[[], Call]], remaining: float | None = None
-    ) -> list[Outcome]:
+    def knows_host(self, host: str) -> bool:
+        """Whether the operator's table of hosts has this one."""
+        return self._resolver.knows(host.encode())
+
+    async def calls(self, protocol: str, caller: str, reads: Sequence[Read], remaining: float | None = None) -> list[Outcome]:
         """Take calls that came together, and return what became of each; see `call`. A batch may be of any size."""
         if len(reads) == 1:  # nearly always, and a task would cost time
             return [await self.call(protocol, caller, reads[0], remaining)]

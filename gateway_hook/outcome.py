@@ -1,6 +1,7 @@
 """What becomes of a call."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Outcome(StrEnum):
@@ -22,3 +23,7 @@ class Outcome(StrEnum):
     UNRESOLVED = "unresolved"
     #: It met a defect of wakequeue.
     FAILED = "failed"
+
+
+#: What becomes of a call that wakes nothing, however often it is made: its request has nothing to wait for.
+WAKES_NOTHING: Final = frozenset({Outcome.UNRESOLVED, Outcome.IGNORED})

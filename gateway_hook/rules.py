@@ -10,21 +10,12 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from gateway_hook.call import Call
+from gateway_hook.knative import PROBE_AGENTS, PROBE_HEADERS
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 
-#: User agents of Kubernetes' and Knative's own probes (knative.dev/networking pkg/http/header, serving pkg/activator).
-PROBE_AGENTS: Final = (
-    "kube-probe/",
-    "knative-ingress-probe",
-    "knative-activator-probe",
-    "knative-queue-proxy-probe",
-    "knative-autoscaling-probe",
-)
 #: What of a user agent is looked at: a client may send any length.
 LONGEST_USER_AGENT: Final = 1_024
-
-PROBE_HEADERS: Final = ("k-network-probe", "k-kubelet-probe")
 
 
 class Ignored(StrEnum):
@@ -57,7 +48,7 @@ class Rules:
     def ignores(self, call: Call) -> Ignored | None:
         """Why a call wakes nothing, whichever Revision it means."""
         settings, agent = self._settings, call.user_agent[:LONGEST_USER_AGENT].lower()
-        if call.probe or agent.startswith(PROBE_AGENTS):
+        if call.probe or is_probes_agent(agent):
             return Ignored.PROBE
         if self._methods and call.method and call.method.upper() not in self._methods:
             return Ignored.METHOD
@@ -79,6 +70,11 @@ class Rules:
 def is_probe(headers: Mapping[str, str]) -> bool:
     """Whether these request headers (names in lower case) have one that only probes carry."""
     return any(map(headers.get, PROBE_HEADERS))
+
+
+def is_probes_agent(user_agent: str) -> bool:
+    """Whether this user agent is a probe's."""
+    return user_agent.lower().startswith(PROBE_AGENTS)
 
 
 def host_of(authority: str) -> str:

@@ -8,7 +8,7 @@ before are taken, so that while Redis is slow it is Envoy that holds back.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import grpc
 from google.protobuf.message import DecodeError
 
-from gateway_hook.call import Call
+from gateway_hook.call import Call, Read, unread
 from gateway_hook.door import identity
 from gateway_hook.envoy.log_entry import Kind, call_of, is_last, kind_of, request_of
 from gateway_hook.envoy.starts import Starts
@@ -63,10 +63,10 @@ class AccessLog:
                 try:
                     entries = StreamAccessLogsMessage.FromString(message).http_logs.log_entry
                 except DecodeError as error:
-                    await self._hook.call(PROTOCOL, caller, _raising(error))
+                    await self._hook.call(PROTOCOL, caller, unread(error))
                     continue
                 cold, began = self._sort(entries)
-                await self._take(caller, cold)
+                await self._hook.calls(PROTOCOL, caller, cold)
                 if began:
                     # Not a part of this stream, which may break before: what began goes on.
                     later = asyncio.create_task(self._take_unheard_of(caller, began))
@@ -76,9 +76,10 @@ class AccessLog:
             await asyncio.wait(self._later)
         return StreamAccessLogsResponse().SerializeToString()
 
-    def _sort(self, entries: Iterable[HTTPAccessLogEntry]) -> tuple[list[Call], list[str]]:
+    def _sort(self, entries: Iterable[HTTPAccessLogEntry]) -> tuple[list[Read], list[str]]:
         """The calls that a message's entries tell of, and the requests that may yet be some."""
-        cold, began = [], []
+        cold: list[Read] = []
+        began: list[str] = []
         kinds: Counter[Kind] = Counter()
         for entry in entries:
             kind = kind_of(entry)
@@ -92,19 +93,16 @@ class AccessLog:
                 continue
             counted = self._starts and self._starts.is_counted(request_of(entry), ended=is_last(entry))
             if kind is Kind.COLD and not counted:
-                cold.append(call_of(entry, cold=True))
+                cold.append(partial(call_of, entry, cold=True))
         for kind, count in kinds.items():
             LOG_ENTRIES.labels(kind).inc(count)
         return cold, began
-
-    async def _take(self, caller: str, calls: Sequence[Call]) -> list[Outcome]:
-        return await self._hook.calls(PROTOCOL, caller, [partial(_it, call) for call in calls])
 
     async def _take_unheard_of(self, caller: str, began: Sequence[str]) -> None:
         """Take the calls of requests that began, some time ago, and may be waiting."""
         await asyncio.sleep(UNHEARD_OF)
         calls = self._starts.unheard_of(began)
-        outcomes = await self._take(caller, list(calls.values()))
+        outcomes = await self._hook.calls(PROTOCOL, caller, [partial(_it, call) for call in calls.values()])
         for request, outcome in zip(calls, outcomes, strict=True):
             if outcome is Outcome.UNRESOLVED:
                 self._starts.forget(request)
@@ -112,10 +110,3 @@ class AccessLog:
 
 def _it(call: Call) -> Call:
     return call
-
-
-def _raising(error: DecodeError) -> Callable[[], Call]:
-    def read() -> Call:
-        raise error
-
-    return read

@@ -15,7 +15,7 @@ from google.rpc.status_pb2 import Status
 from gateway_hook.door import identity
 from gateway_hook.envoy.check_request import Metadata, call_of
 from gateway_hook.hook import Hook
-from gateway_hook.outcome import Outcome
+from gateway_hook.outcome import WAKES_NOTHING
 from gateway_hook.wire.envoy_core_pb2 import HeaderValue, HeaderValueOption
 from gateway_hook.wire.ext_authz_pb2 import CheckResponse, OkHttpResponse
 from wakequeue.settings import Settings
@@ -33,9 +33,6 @@ RETRY_HEADERS: Final = {
     # No timeout: a route that says nothing has one of 15 s, which ends slow cold starts.
     "x-envoy-upstream-rq-timeout-ms": "0",
 }
-
-#: What becomes of a call whose request has nothing to wait for.
-WAKES_NOTHING: Final = {Outcome.UNRESOLVED, Outcome.IGNORED}
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[bytes, bytes]

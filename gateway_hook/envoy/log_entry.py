@@ -9,16 +9,13 @@ from typing import Final
 
 from gateway_hook.call import Call, Host, Source
 from gateway_hook.envoy.naming import CLUSTER, clusters, named, named_by_metadata, pairs
+from gateway_hook.knative import NAMESPACE, REVISION
 from gateway_hook.rules import is_probe
 from gateway_hook.wire.envoy_core_pb2 import METHOD_UNSPECIFIED, RequestMethod
 from gateway_hook.wire.log_entry_pb2 import AccessLogCommon, AccessLogType, HTTPAccessLogEntry
 
 #: What Envoys before 1.18 say beside the flag NR, where a route was found and its cluster wasn't.
 CLUSTER_NOT_FOUND: Final = b"cluster_not_found"
-
-#: Headers that Knative's gateways set on a request by its route.
-KNATIVE_NAMESPACE: Final = b"knative-serving-namespace"
-KNATIVE_REVISION: Final = b"knative-serving-revision"
 
 METHODS: Final = {number: name for name, number in RequestMethod.items() if number != METHOD_UNSPECIFIED}
 
@@ -80,7 +77,7 @@ def _sources(entry: HTTPAccessLogEntry) -> tuple[Source, ...]:
     common = entry.common_properties
     router_ran = common.upstream_request_attempt_count or common.access_log_type == AccessLogType.UpstreamEnd
     headers = pairs(entry.request.request_headers) if router_ran else {}
-    return *_said_by_the_gateway(common), *named(headers, KNATIVE_NAMESPACE, KNATIVE_REVISION), Host(entry.request.authority)
+    return *_said_by_the_gateway(common), *named(headers, NAMESPACE.encode(), REVISION.encode()), Host(entry.request.authority)
 
 
 def _said_by_the_gateway(common: AccessLogCommon) -> tuple[Source, ...]:

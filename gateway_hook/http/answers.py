@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from gateway_hook.admission import Refusal
 from gateway_hook.http.page import PAGE
 from gateway_hook.http.request import Probe, Wake
-from gateway_hook.outcome import Outcome
+from gateway_hook.outcome import WAKES_NOTHING, Outcome
 from wakequeue.revision import Revision
 from wakequeue.setting_types import WORD
 
@@ -19,8 +19,6 @@ RETRY: Final = (b"retry-after", b"1")
 
 #: What becomes of a call that is to be made again, or of which nobody knows yet.
 NOT_YET: Final = {Outcome.BUFFERED, Outcome.DROPPED, Outcome.FAILED}
-#: What becomes of a call that wakes nothing, however often it is made.
-NEVER: Final = {Outcome.UNRESOLVED, Outcome.IGNORED}
 
 
 class Answer(NamedTuple):
@@ -75,7 +73,7 @@ def to_probe(probe: Probe, *, draining: bool) -> Answer:
 
 def to_cold(outcome: Outcome, *, page: bool) -> Answer:
     """Of a request that found no upstream: to be tried again until it finds one, if it wakes at all."""
-    if outcome in NEVER:
+    if outcome in WAKES_NOTHING:
         return NOT_COLD
     return WAKING_PAGE if page else COLD
 

@@ -12,7 +12,6 @@ from gateway_hook.http import answers
 from gateway_hook.http.answers import Answer
 from gateway_hook.http.door import WakeDoor
 from gateway_hook.http.request import Cold, Headers, Probe, Request, Wake, cold_call, kind_of, probe_call, wake_call
-from gateway_hook.resolve import Resolver
 from wakequeue.settings import Settings
 
 COLD: Final = "http_cold"
@@ -29,7 +28,6 @@ class App:
     def __init__(self, hook: Hook, settings: Settings, draining: asyncio.Event) -> None:
         self._hook, self._page, self._draining = hook, settings.page, draining
         self._door = WakeDoor(settings)
-        self._hosts = Resolver(hosts=settings.revisions_by_host)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer one request, and only then look after the rest of it."""
@@ -48,7 +46,7 @@ class App:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _answer(self, request: Request, caller: str) -> Answer:
-        match kind_of(request, self._knows_host):
+        match kind_of(request, self._hook.knows_host):
             case Probe() as probe:
                 await self._hook.call(COLD, caller, probe_call)
                 return answers.to_probe(probe, draining=self._draining.is_set())
@@ -67,9 +65,6 @@ class App:
         if refused := self._door.refuses(request.headers, caller):
             return refused
         return answers.to_wake(wake, await self._hook.call(WAKE, caller, lambda: wake_call(request, wake)))
-
-    def _knows_host(self, host: str) -> bool:
-        return self._hosts.knows(host.encode())
 
 
 def _request(scope: HTTPScope) -> Request:

@@ -6,18 +6,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from gateway_hook.call import Call, Exact, Host
-from gateway_hook.rules import PROBE_AGENTS, is_probe
+from gateway_hook.knative import KUBELET_AGENT, KUBELET_PROBE, NAMESPACE, NETWORK_HASH, NETWORK_PROBE, REVISION
+from gateway_hook.rules import is_probe, is_probes_agent
 from wakequeue.errors import Unresolved
-
-#: Set by the router from the route (knative.dev/serving pkg/activator, RevisionHeaderNamespace and RevisionHeaderName).
-NAMESPACE: Final = "knative-serving-namespace"
-REVISION: Final = "knative-serving-revision"
-
-#: Knative's probes, and the hash that one of them wants back (knative.dev/networking pkg/http/header).
-PROBE: Final = "k-network-probe"
-HASH: Final = "k-network-hash"
-KUBELET: Final = "k-kubelet-probe"
-KUBELET_AGENT: Final = "kube-probe/"
 
 #: A cold request's name, which the gateway gives to all its attempts; and which of them this is, where it says so.
 REQUEST_ID: Final = "x-request-id"
@@ -91,8 +82,8 @@ Kind = Probe | Cold | Wake | None
 def kind_of(request: Request, knows_host: Callable[[str], bool]) -> Kind:
     """What a request is; `knows_host` says whether the operator's table has a host."""
     headers = request.headers
-    if is_probe(headers) or headers.get("user-agent", "").lower().startswith(PROBE_AGENTS):
-        return Probe(_probe(headers), headers.get(HASH, ""))
+    if is_probe(headers) or is_probes_agent(headers.get("user-agent", "")):
+        return Probe(_probe(headers), headers.get(NETWORK_HASH, ""))
     if _is_routed(headers) or knows_host(headers.get("host", "")):
         return Cold(wants_page=request.method == "GET" and _accepts_html(headers))
     match = WAKE.fullmatch(request.target.partition("?")[0])
@@ -141,9 +132,9 @@ def _is_routed(headers: Headers) -> bool:
 
 
 def _probe(headers: Headers) -> str:
-    if probe := headers.get(PROBE):
+    if probe := headers.get(NETWORK_PROBE):
         return probe
-    return "kubelet" if KUBELET in headers or headers.get("user-agent", "").lower().startswith(KUBELET_AGENT) else ""
+    return "kubelet" if KUBELET_PROBE in headers or headers.get("user-agent", "").lower().startswith(KUBELET_AGENT) else ""
 
 
 def _accepts_html(headers: Headers) -> bool:

@@ -1,17 +1,16 @@
 """The call that an instance is. Pure."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from gateway_hook.call import Call, Host, Named
+from gateway_hook.call import Call, Host, Named, Read, unread
+from gateway_hook.knative import PROBE_HEADERS
 from gateway_hook.mixer.names import Names, first, plain, says
 from gateway_hook.mixer.params import Configured, Form, configured
 from gateway_hook.mixer.templates import Instance, Template
-from gateway_hook.rules import PROBE_HEADERS
 from wakequeue.settings import Settings
 
 #: What instances call what a rule looks at: as Istio's attributes are called, and as its own instances call them.
@@ -40,7 +39,7 @@ class Received:
     """A request of Mixer's; None where it can't be read. Each of `reads` makes a call, and may raise DecodeError or Unresolved."""
 
     request: Any | None
-    reads: tuple[Callable[[], Call], ...]
+    reads: tuple[Read, ...]
 
 
 def receive(template: Template, data: bytes, search: Search) -> Received:
@@ -48,12 +47,8 @@ def receive(template: Template, data: bytes, search: Search) -> Received:
     try:
         request: Any = template.request.FromString(data)
     except DecodeError as error:
-        return Received(None, (partial(_fail, error),))
+        return Received(None, (unread(error),))
     return Received(request, tuple(partial(_call, template, request, one, search) for one in template.instances(request)))
-
-
-def _fail(error: DecodeError) -> NoReturn:
-    raise error
 
 
 def _call(template: Template, request: Any, instance: Instance, search: Search) -> Call:  # noqa: ANN401  of any template

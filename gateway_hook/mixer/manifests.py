@@ -23,31 +23,27 @@ HEAD: Final = """\
 # they fail the request when the adapter is away until Helm's global.policyCheckFailOpen is true.
 """
 
-#: What an instance says of the Revision. The host names its namespace too: at a gateway, destination.namespace is often just
-#: "default". What wakequeue's rules look at is told as well, but for the path: Envoy keeps an answer for requests of which all
-#: that is told here is the same.
-_SAYS: Final = """\
-destination_service_host: destination.service.host | ""
-destination_service_name: destination.service.name | ""
-destination_service_namespace: destination.service.namespace | ""
+#: What wakequeue's rules look at, but for the path: Envoy keeps an answer for requests of which all that is told here is the same.
+_REQUEST: Final = """\
 host: request.host | ""
-method: request.method | ""
 user_agent: request.useragent | ""
 k_network_probe: request.headers["k-network-probe"] | ""
 k_kubelet_probe: request.headers["k-kubelet-probe"] | ""
 """
-
-_AUTHORIZATION: Final = """\
+#: With the Revision. The host names its namespace too: at a gateway, destination.namespace is often just "default".
+_SAYS: Final = f"""\
+destination_service_host: destination.service.host | ""
+destination_service_name: destination.service.name | ""
+destination_service_namespace: destination.service.namespace | ""
+method: request.method | ""
+{_REQUEST}"""
+_AUTHORIZATION: Final = f"""\
 action:
   namespace: destination.service.namespace | ""
   service: destination.service.host | destination.service.name | ""
   method: request.method | ""
   properties:
-    host: request.host | ""
-    user_agent: request.useragent | ""
-    k_network_probe: request.headers["k-network-probe"] | ""
-    k_kubelet_probe: request.headers["k-kubelet-probe"] | ""
-"""
+{indent(_REQUEST, "    ")}"""
 
 #: The `params` of an instance, by template; empty where the template has no fields. Mixer 1.3 ends where an instance has none.
 PARAMS: Final = {
