@@ -128,6 +128,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     service_patterns: ServicePatterns = ServicePatterns()
     #: The Revisions of hosts, for calls that nothing better names.
     revisions_by_host: HostTable = msgspec.field(default_factory=HostTable)
+    #: Whether to read from Kubernetes which Revisions a host means, and which are ready; `auto`: where the process is a pod that
+    #: has a service account, and the extra `kubernetes` is installed.
+    kubernetes: Literal["off", "auto", "on"] = "auto"
+    #: Which Revisions a call wakes whose host is that of a Route that splits its traffic: all that have a share, or the one with
+    #: the largest.
+    split: Literal["all", "largest"] = "all"
     #: What the dimensions, variables and properties are called in which Mixer's instances say the Revision, where a template has no
     #: field for it: the first that says something is taken. Case, `_`, `-` and `.` in a name don't matter.
     mixer_namespace_names: Names = Names(["namespace", "destination_service_namespace", "destination_namespace"])
@@ -142,6 +148,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: Whether Envoy's ext_authz is answered with headers that have the request tried again until its application is up, where the
     #: route has no retry policy of its own. They also take the route's timeout away.
     envoy_retry_headers: bool = False
+    #: When a call of a sleeping Revision is answered by ext_authz and the HTTP port: at once (`notify`), or once the Revision is
+    #: ready or the caller's deadline is near (`hold`), which needs `kubernetes`.
+    mode: Literal["notify", "hold"] = "notify"
+    #: How many calls a front holds, and for how long where their callers name no deadline; those beyond it are answered at once.
+    hold_at_most: Count = 10_000
+    hold_for: Seconds = Seconds(60)
     #: How long calls wait for others to share their commit, above `linger_above` calls a second.
     linger: Seconds = Seconds(0.002)
     #: The calls a second of one front above which it lingers.
@@ -155,6 +167,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idle_after: Seconds = Seconds(5)
     #: How long a wake-up is repeated after its first report: a usual cold start.
     waking_for: Seconds = Seconds(3)
+    #: A wake-up whose Revision, as `kubernetes` says, isn't ready so long after its first call is buried as unwoken.
+    unwoken_after: Seconds = Seconds(120)
     #: The time between two reports of one Revision.
     report_every: Seconds = Seconds(1)
     #: How soon after a first report the one correction of it may follow.

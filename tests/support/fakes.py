@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway_hook.call import ReportStyle
 from gateway_hook.outcome import Outcome
+from wakequeue.cluster.knowledge import Readiness
 from wakequeue.codecs import Frame
 from wakequeue.episode import Episode
 from wakequeue.errors import AutoscalerUnavailable, LedgerUnavailable
@@ -168,3 +169,50 @@ class FakeContext:
     def auth_context(self) -> dict[str, list[bytes]]:
         """Return what its certificate says."""
         return {}
+
+
+class FakeCluster:
+    """A cluster whose Revisions are as a test says; it has access until it is `away`."""
+
+    def __init__(self, *, hosts: Mapping[str, Sequence[Revision]] | None = None) -> None:
+        self.away = False
+        self.hosts = {host: tuple(revisions) for host, revisions in (hosts or {}).items()}
+        self.said: dict[Revision, str] = {}
+        self._readiness: dict[Revision, Readiness] = {}
+        self._waiting: dict[Revision, asyncio.Event] = {}
+
+    def is_ready(self, revision: Revision, seconds: float = 0.0) -> None:
+        """Have a Revision, ready for so many seconds."""
+        self._readiness[revision] = Readiness(ready=True, seconds=seconds)
+        if waiting := self._waiting.pop(revision, None):
+            waiting.set()
+
+    def is_at_zero(self, revision: Revision, seconds: float = 0.0) -> None:
+        """Have a Revision, without ready endpoints for so many seconds."""
+        self._readiness[revision] = Readiness(ready=False, seconds=seconds)
+
+    def readiness(self, revision: Revision) -> Readiness | None:
+        """See `wakequeue.cluster.knowledge.Cluster.readiness`."""
+        return None if self.away else self._readiness.get(revision)
+
+    def exists(self, revision: Revision) -> bool | None:
+        """See `wakequeue.cluster.knowledge.Cluster.exists`."""
+        return None if self.away else revision in self._readiness
+
+    def behind(self, host: str) -> tuple[Revision, ...]:
+        """See `wakequeue.cluster.knowledge.Cluster.behind`."""
+        return self.hosts.get(host, ())
+
+    def complaints(self, revision: Revision) -> str:
+        """See `wakequeue.cluster.knowledge.Cluster.complaints`."""
+        return self.said.get(revision, "")
+
+    async def until_ready(self, revision: Revision) -> None:
+        """See `wakequeue.cluster.knowledge.Cluster.until_ready`."""
+        if not (known := self._readiness.get(revision)) or not known.ready:
+            await self._waiting.setdefault(revision, asyncio.Event()).wait()
+
+    @property
+    def waited_for(self) -> set[Revision]:
+        """The Revisions that somebody waits for."""
+        return set(self._waiting)
