@@ -69,6 +69,17 @@ OLDEST_DUE = Gauge("wakequeue_oldest_due_seconds", "For how long the oldest due 
 
 # Both
 DOORBELLS = Counter("wakequeue_doorbells", "Doorbells published, by who rang.", ["by"], registry=None)
+CLUSTER_AGE = Gauge(
+    "wakequeue_cluster_age_seconds",
+    "How old is what is known of a collection: 0 while it is watched.",
+    ["collection"],
+    registry=None,
+)
+CLUSTER_OBJECTS = Gauge("wakequeue_cluster_objects", "Objects of a collection that are known.", ["collection"], registry=None)
+CLUSTER_LISTS = Counter("wakequeue_cluster_lists", "Times that a collection was listed.", ["collection"], registry=None)
+CLUSTER_WATCHES = Counter(
+    "wakequeue_cluster_watches", "Watches that ended, or could not begin, by cause.", ["collection", "cause"], registry=None
+)
 STAGE = Histogram("wakequeue_stage_seconds", "How long each stage took.", ["stage"], buckets=_SECONDS, registry=None)
 ANSWER = STAGE.labels("answer")  # a gateway's call -> our answer
 RECORD = STAGE.labels("record")  # a commit sent to Redis -> durable
@@ -76,8 +87,8 @@ QUEUE = STAGE.labels("queue")  # a wake-up due -> taken by a worker
 SEND = STAGE.labels("send")  # a report handed to the sender -> its frame written
 CONFIRM = STAGE.labels("confirm")  # its frame written -> the pong
 for _registry in (FRONT, WORKER):
-    _registry.register(DOORBELLS)
-    _registry.register(STAGE)
+    for _both in (DOORBELLS, STAGE, CLUSTER_AGE, CLUSTER_OBJECTS, CLUSTER_LISTS, CLUSTER_WATCHES):
+        _registry.register(_both)
     ProcessCollector(registry=_registry)
     PlatformCollector(registry=_registry)
 
@@ -107,6 +118,14 @@ class Event(StrEnum):
     LEDGER_BACK = "ledger_back"
     #: Calls could not be held until Redis came back.
     CALLS_DROPPED = "calls_dropped"
+    #: The cluster was listed.
+    CLUSTER_KNOWN = "cluster_known"
+    #: Not all of the cluster could be listed in time; the process goes on without, and tries again.
+    CLUSTER_UNKNOWN = "cluster_unknown"
+    #: The cluster's API did not answer; what was known of a collection stays, and gets older.
+    CLUSTER_AWAY = "cluster_away"
+    #: The cluster's API answers again.
+    CLUSTER_BACK = "cluster_back"
     #: A doorbell could not be published; the sweep will ring it.
     DOORBELL_LOST = "doorbell_lost"
     #: The connection to the Autoscaler is open.

@@ -1,6 +1,15 @@
-"""What a Kubernetes cluster with Knative knows of its Revisions, kept in memory by front and worker.
+"""What a Kubernetes cluster with Knative knows of its Revisions, mirrored in the memory of front and worker.
 
-    knowledge   the port: what can be asked; and a cluster of which nothing is known
+    knowledge   the port: what can be asked; and a cluster of which nothing is known (pure)
+    objects     the collections that are mirrored, and the little that is kept of each object (pure)
+    view        what is known, and what follows from it: hosts, readiness, complaints (pure)
+    api         the Kubernetes API: lists in pages, and watches
+    reflector   keeps the view of one collection as the API has it
+    mirror      all of them: the port's real adapter
+    access      whether there is a cluster, and the way to its API
+
+A front mirrors Routes, DomainMappings, Revisions and the EndpointSlices of Revisions' private Services; a worker PodAutoscalers,
+Revisions and EndpointSlices. They only read: deploy/kubernetes/rbac.yaml is what they may.
 
 Without it (`kubernetes = off`) the front is told each Revision by its gateway, and the rhythm assumes how long a cold start takes.
 """

@@ -9,7 +9,7 @@ from wakequeue.revision import Revision
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether a Revision has ready endpoints, and for how many seconds that has been seen."""
+    """Whether a Revision has ready endpoints; if so, for how many seconds it was seen to have them, else 0."""
 
     ready: bool
     seconds: float

@@ -1,0 +1,97 @@
+"""The mirror: what is known of a cluster, by a reflector for each collection; a `Cluster` to those who ask.
+
+What was seen last of a Revision is believed while it is watched, and a moment longer: one that was ready may be at zero by now, and
+its calls must not pass unreported. Hosts lead where they led last: a Route seldom changes.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Final
+
+from wakequeue.cluster.api import Api
+from wakequeue.cluster.knowledge import Readiness
+from wakequeue.cluster.objects import Collection, EndpointSlice, RevisionObject
+from wakequeue.cluster.reflector import Reflector
+from wakequeue.cluster.view import View
+from wakequeue.revision import Revision
+from wakequeue.telemetry import CLUSTER_OBJECTS, Event, info, warning
+
+#: For how long readiness is believed that is no longer watched: as long as it takes to watch again.
+BELIEVED_SECONDS: Final = 2.0
+
+#: How long a process that starts waits for the first lists.
+LIST_SECONDS: Final = 10.0
+
+
+class Mirror:
+    """Mirrors collections of a cluster, on one event loop from `open` to `close`; any thread may ask, but for `until_ready`."""
+
+    def __init__(self, api: Api, collections: Iterable[Collection], clock: Callable[[], float] = time.monotonic) -> None:
+        self._api, self._view = api, View(clock)
+        self._reflectors = {
+            one: Reflector(api, one, replace=partial(self._replace, one), put=partial(self._put, one), clock=clock)
+            for one in collections
+        }
+        self._waiting: dict[Revision, asyncio.Event] = {}
+        for one in self._reflectors:
+            CLUSTER_OBJECTS.labels(one.collection()).set_function(partial(self._view.size, one))
+
+    async def open(self) -> None:
+        """Begin, and return once everything was listed, or after `LIST_SECONDS`: then it goes on to try."""
+        self._tasks = [
+            asyncio.create_task(one.run(), name=f"reflector of {name.collection()}") for name, one in self._reflectors.items()
+        ]
+        try:
+            async with asyncio.timeout(LIST_SECONDS):
+                await asyncio.gather(*(one.listed.wait() for one in self._reflectors.values()))
+        except TimeoutError:
+            missing = [name.collection() for name, one in self._reflectors.items() if not one.listed.is_set()]
+            warning(Event.CLUSTER_UNKNOWN, missing=",".join(missing))
+        else:
+            info(Event.CLUSTER_KNOWN, **{name.collection(): self._view.size(name) for name in self._reflectors})
+
+    async def close(self) -> None:
+        """End."""
+        for task in self._tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*self._tasks)
+        await self._api.close()
+
+    def readiness(self, revision: Revision) -> Readiness | None:
+        """See `Cluster`."""
+        return self._view.readiness(revision) if self._believes(EndpointSlice) else None
+
+    def exists(self, revision: Revision) -> bool | None:
+        """See `Cluster`."""
+        return self._view.exists(revision) if self._believes(RevisionObject) else None
+
+    def behind(self, host: str) -> tuple[Revision, ...]:
+        """See `Cluster`."""
+        return self._view.behind(host)
+
+    def complaints(self, revision: Revision) -> str:
+        """See `Cluster`."""
+        return self._view.complaints(revision)
+
+    async def until_ready(self, revision: Revision) -> None:
+        """See `Cluster`."""
+        if not self._view.readiness(revision).ready:
+            await self._waiting.setdefault(revision, asyncio.Event()).wait()
+
+    def _believes(self, collection: Collection) -> bool:
+        return self._reflectors[collection].age() <= BELIEVED_SECONDS
+
+    def _put(self, collection: Collection, key: str, kept: object) -> None:
+        self._say_ready(self._view.put(collection, key, kept))
+
+    def _replace(self, collection: Collection, kept: Mapping[str, object]) -> None:
+        self._say_ready(self._view.replace(collection, kept))
+
+    def _say_ready(self, became_ready: Iterable[Revision]) -> None:
+        for revision in became_ready:
+            if waiting := self._waiting.pop(revision, None):
+                waiting.set()

@@ -1,0 +1,23 @@
+"""The worker's mirror of the cluster, on an event loop in a thread of its own."""
+
+import asyncio
+import threading
+
+from wakequeue.cluster.mirror import Mirror
+
+
+class ClusterThread:
+    """Keeps a mirror from its making, which waits for the first lists, to `close`."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror, self._loop = mirror, asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="cluster", daemon=True)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(mirror.open(), self._loop).result()
+
+    def close(self) -> None:
+        """End the mirror and the thread."""
+        asyncio.run_coroutine_threadsafe(self._mirror.close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
