@@ -5,11 +5,15 @@ import http.client
 import json
 import socket
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
 import pytest
+import yaml
 from support.api_server import ApiServer
 from support.waiting import wait_until
 
@@ -265,11 +269,11 @@ def test_it_stops_while_it_hangs(server: ApiServer, client: Client) -> None:
 
 
 def test_lines_are_delayed(server: ApiServer, client: Client) -> None:
-    """Each is."""
+    """Each is, and no bookmark goes before what it speaks of."""
     server.delay = 0.1
     for name in "abc":
         server.put(REVISIONS, revision(name))
-    lines, began = client.watch(), time.monotonic()
+    lines, began = client.watch(allowWatchBookmarks="true"), time.monotonic()
     assert [next(lines)["object"]["metadata"]["name"] for _ in range(3)] == ["a", "b", "c"]
     assert time.monotonic() - began > 0.29
 
@@ -302,3 +306,22 @@ def test_requests_fail(server: ApiServer, client: Client) -> None:
     answers = [client.get(REVISIONS) for _ in range(4)]
     assert [status for status, _ in answers] == [500, 500, 429, 200]
     assert [answer.get("reason") for _, answer in answers] == ["InternalError", "InternalError", "TooManyRequests", None]
+
+
+def test_a_kubeconfig_leads_to_it(server: ApiServer, tmp_path: Path) -> None:
+    """Its user bears the present token, or nothing."""
+    server.token = "secret"
+    read = yaml.safe_load(server.kubeconfig(tmp_path / "config").read_text())
+    assert (read["clusters"][0]["cluster"]["server"], read["users"][0]["user"]) == (server.url, {"token": "secret"})
+    server.token = ""
+    assert yaml.safe_load(server.kubeconfig(tmp_path / "config").read_text())["users"][0]["user"] == {}
+
+
+def test_what_it_does_not_know_it_refuses(server: ApiServer, client: Client) -> None:
+    """A parameter or a form of selector that would be ignored is 400, an unknown path is 404, and another method 405."""
+    assert client.get(REVISIONS, fieldSelector="metadata.name=a")[0] == 400
+    assert client.get(REVISIONS, labelSelector="app!=x")[0] == 400
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{server.url}/nowhere")
+    with pytest.raises(urllib.error.HTTPError, match="405"):
+        urllib.request.urlopen(f"{server.url}{REVISIONS}", b"{}")

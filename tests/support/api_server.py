@@ -240,9 +240,10 @@ class ApiServer:
         bookmark = self._loop.time() + every
         while (now := self._loop.time()) < end:
             try:
-                change = await asyncio.wait_for(queue.get(), min(end, bookmark) - now)
+                change = queue.get_nowait() if queue.qsize() else await asyncio.wait_for(queue.get(), min(end, bookmark) - now)
             except TimeoutError:
-                if self._loop.time() >= bookmark:
+                # A bookmark says that all before it was told.
+                if queue.empty() and self._loop.time() >= bookmark:
                     bookmark = self._loop.time() + every
                     yield self._bookmark(resource)
             else:

@@ -74,7 +74,7 @@ class ObjectHistory:
         return [change for change in self._changes if change.collection == collection and change.revision > revision]
 
     def page(self, collection: str, selects: Callable[[Object], bool], limit: int, token: str) -> tuple[list[Object], Object]:
-        """The selected objects as of the token's revision, from its place on, at most `limit` unless that is 0; and the list's metadata."""
+        """What is selected from the token's place on, at most `limit` unless that is 0, and the list's metadata."""
         place = json.loads(base64.urlsafe_b64decode(token)) if token else {"rv": self.revision, "start": ""}
         if place["rv"] < self.compacted:
             raise RefusedError(410, "Expired", _TOO_OLD_TO_CONTINUE)
