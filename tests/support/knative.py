@@ -82,7 +82,7 @@ def pod_autoscaler(
     )
 
 
-def endpoint_slice(namespace: str, revision: str, ready: int, not_ready: int, name: str = "") -> Object:
+def endpoint_slice(namespace: str, revision: str, ready: int, not_ready: int = 0, name: str = "") -> Object:
     """A slice of a Revision's private Service; one without endpoints has null for them, and for its ports."""
     labels = _labels(revision) | {
         "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",

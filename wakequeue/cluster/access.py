@@ -39,8 +39,8 @@ def mirror(settings: Settings, collections: Iterable["Collection"]) -> "Mirror |
     return Mirror(api(), collections)
 
 
-def api() -> "Api":
-    """The API. Raises CannotStart where no way to it is configured."""
+def api(service_account: Path = SERVICE_ACCOUNT) -> "Api":
+    """The API, by a pod's service account, else by a kubeconfig. Raises CannotStart where neither can be used."""
     # What is imported here takes 70 ms and 10 MB.
     import httpx2  # noqa: PLC0415
     from lightkube.config.client_adapter import user_auth, verify_cluster  # noqa: PLC0415
@@ -49,7 +49,7 @@ def api() -> "Api":
     from wakequeue.cluster.api import Api  # noqa: PLC0415
 
     try:
-        config = KubeConfig.from_env().get()
+        config = KubeConfig.from_env(service_account=service_account).get()
         assert config is not None
         assert config.user is not None, "a user is missing"
         verify = verify_cluster(config.cluster, config.user, config.abs_file, trust_env=False)
