@@ -72,6 +72,15 @@ def seen(view: View) -> object:
     )
 
 
+def listed(view: View, collection: Collection, state: Mapping[str, Any]) -> set[Revision]:
+    """Have a view told of a list; return the Revisions that became ready."""
+    became_ready: set[Revision] = set()
+    for key, kept in state.items():
+        became_ready |= view.put(collection, key, kept)
+    view.keep(collection, state.keys())
+    return became_ready
+
+
 @given(st.data())
 def test_it_converges_to_a_fresh_list(data: st.DataObject) -> None:
     """Changes of five collections, told one by one or skipped by a new list, in any order across them: the end is the same."""
@@ -89,14 +98,14 @@ def test_it_converges_to_a_fresh_list(data: st.DataObject) -> None:
             history.heard += 1
         else:
             history.heard = data.draw(st.integers(history.heard + 1, len(history.changes)))
-            became_ready = view.replace(collection, history.state(history.heard))
+            became_ready = listed(view, collection, history.state(history.heard))
         after = {one for one in REVISIONS if view.readiness(one).ready}
         if collection is not EndpointSlice:
             assert not became_ready
         assert after - before <= became_ready
     fresh = View(Clock())
     for collection, history in histories.items():
-        fresh.replace(collection, history.state(len(history.changes)))
+        listed(fresh, collection, history.state(len(history.changes)))
     assert seen(view) == seen(fresh)
 
 
@@ -130,8 +139,10 @@ def test_a_revision_is_ready_while_one_of_its_slices_is() -> None:
     assert view.readiness(one) == Readiness(ready=True, seconds=2.0)
     assert view.put(EndpointSlice, "shop/y", Endpoints(one, ready=False)) == set()
     assert view.readiness(one) == Readiness(ready=False, seconds=0.0)
-    assert view.replace(EndpointSlice, {"shop/z": Endpoints(one, ready=True)}) == {one}
+    assert view.put(EndpointSlice, "shop/z", Endpoints(one, ready=True)) == {one}
     assert view.readiness(one) == Readiness(ready=True, seconds=0.0)
+    view.keep(EndpointSlice, {"shop/x"})
+    assert not view.readiness(one).ready
 
 
 def test_complaints_of_both_are_told() -> None:

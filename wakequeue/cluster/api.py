@@ -79,13 +79,12 @@ class Api:
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self._client = client
 
-    async def list(self, collection: Collection) -> tuple[str, dict[str, Any]]:
-        """The version of a collection, and what is kept of each object by its key.
+    async def list(self, collection: Collection) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
+        """A collection in pages: its version, which is that of all pages, and what is kept of each object by its key.
 
-        Raises VersionGone where it took so long that the first page's version is forgotten.
+        Raises VersionGone where it takes so long that the first page's version is forgotten.
         """
         decoder = msgspec.json.Decoder(collection)
-        kept: dict[str, Any] = {}
         params = _params(collection) | {"limit": str(PAGE)}
         while True:
             answer = await self._ask(collection.path, params)
@@ -94,9 +93,9 @@ class Api:
                 objects = [decoder.decode(item) for item in page.items or ()]
             except msgspec.MsgspecError as error:
                 raise _away(error) from error
-            kept |= {one.key: one.kept() for one in objects}
+            yield page.metadata.version, {one.key: one.kept() for one in objects}
             if not page.metadata.next:
-                return page.metadata.version, kept
+                return
             params["continue"] = page.metadata.next
 
     async def watch(self, collection: Collection, version: str) -> AsyncGenerator[Change | None]:

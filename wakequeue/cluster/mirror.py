@@ -7,7 +7,7 @@ its calls must not pass unreported. Hosts lead where they led last: a Route seld
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
@@ -32,7 +32,7 @@ class Mirror:
     def __init__(self, api: Api, collections: Iterable[Collection], clock: Callable[[], float] = time.monotonic) -> None:
         self._api, self._view = api, View(clock)
         self._reflectors = {
-            one: Reflector(api, one, replace=partial(self._replace, one), put=partial(self._put, one), clock=clock)
+            one: Reflector(api, one, put=partial(self._put, one), keep=partial(self._view.keep, one), clock=clock)
             for one in collections
         }
         self._waiting: dict[Revision, asyncio.Event] = {}
@@ -86,12 +86,6 @@ class Mirror:
         return self._reflectors[collection].age() <= BELIEVED_SECONDS
 
     def _put(self, collection: Collection, key: str, kept: object) -> None:
-        self._say_ready(self._view.put(collection, key, kept))
-
-    def _replace(self, collection: Collection, kept: Mapping[str, object]) -> None:
-        self._say_ready(self._view.replace(collection, kept))
-
-    def _say_ready(self, became_ready: Iterable[Revision]) -> None:
-        for revision in became_ready:
+        for revision in self._view.put(collection, key, kept):
             if waiting := self._waiting.pop(revision, None):
                 waiting.set()

@@ -8,7 +8,8 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -25,18 +26,18 @@ SHORTEST_WATCH: Final = 0.5
 
 
 class Reflector:
-    """Reflects one collection: `replace` is given what is kept of all its objects, `put` what is kept of one."""
+    """Reflects one collection: `put` is given what is kept of an object, `keep` the keys of all that there are."""
 
     def __init__(
         self,
         api: Api,
         collection: Collection,
         *,
-        replace: Callable[[Mapping[str, Any]], None],
         put: Callable[[str, Any], None],
+        keep: Callable[[AbstractSet[str]], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._api, self._collection, self._replace, self._put, self._clock = api, collection, replace, put, clock
+        self._api, self._collection, self._put, self._keep, self._clock = api, collection, put, keep, clock
         self._name = collection.collection()
         self._version = ""
         self._watching = False
@@ -66,11 +67,7 @@ class Reflector:
 
     async def _list_and_watch(self) -> None:
         if not self._version:
-            version, kept = await self._api.list(self._collection)
-            CLUSTER_LISTS.labels(self._name).inc()
-            self._replace(kept)
-            self._version, self._heard_at = version, self._clock()
-            self.listed.set()
+            await self._list()
         began = self._clock()
         try:
             async with aclosing(self._api.watch(self._collection, self._version)) as changes:
@@ -82,6 +79,19 @@ class Reflector:
         if self._clock() - began < SHORTEST_WATCH:
             raise ApiAway("ended", "the watch ended as it began")
         CLUSTER_WATCHES.labels(self._name, "time").inc()
+
+    async def _list(self) -> None:
+        """Page by page, so that nobody waits for a cluster of many."""
+        began, version, keys = self._clock(), "", set[str]()
+        async with aclosing(self._api.list(self._collection)) as pages:
+            async for version, kept in pages:  # noqa: B007  it is that of all pages
+                keys |= kept.keys()
+                for key, one in kept.items():
+                    self._put(key, one)
+        self._keep(keys)
+        CLUSTER_LISTS.labels(self._name).inc()
+        self._version, self._heard_at = version, began
+        self.listed.set()
 
     def _hear(self, change: Change | None) -> None:
         if change is None:

@@ -5,7 +5,8 @@ keeps what each object says by itself, and puts it together when it is asked.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from wakequeue.cluster.knowledge import Readiness
@@ -58,14 +59,10 @@ class View:
             return self._count(had, kept)
         return set()
 
-    def replace(self, collection: Collection, kept: Mapping[str, Any]) -> set[Revision]:
-        """These are all objects of a collection. Returns the Revisions that became ready."""
-        became_ready: set[Revision] = set()
-        for key, one in kept.items():
-            became_ready |= self.put(collection, key, one)
-        for key in self._tables[collection].keys() - kept.keys():
+    def keep(self, collection: Collection, keys: AbstractSet[str]) -> None:
+        """There are no other objects in a collection than those with these keys."""
+        for key in self._tables[collection].keys() - keys:
             self.put(collection, key, None)
-        return became_ready
 
     def size(self, collection: Collection) -> int:
         """Of how many objects something is kept."""
