@@ -127,7 +127,7 @@ class Deliverer:
         elif lease.calls:
             raise Expired
         else:
-            step = rest(lease.episode, rhythm)
+            step = rest(lease.episode, now=now, rhythm=rhythm)
         if step.report is None:
             return _Planned(lease, step, None)
         message = StatMessage(lease.revision, self._settings.pod_name, step.report.concurrency, step.report.requests)
