@@ -13,7 +13,7 @@ NO_COMPLAINT: Final = "not ready, and Knative says nothing against it"
 
 
 class Wakings:
-    """Safe to share between threads."""
+    """Tells, counts and logs the ends of wakings; safe to share between threads."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
