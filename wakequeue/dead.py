@@ -25,6 +25,9 @@ STEP_SECONDS: Final = 0.1
 #: How many letters are purged in one step.
 PURGED_AT_ONCE: Final = 1_000
 
+#: Why wake-ups are given up.
+REASONS: Final = ("expired", "poisoned", "unencodable", "unwoken")
+
 Filter = Callable[[DeadLetter], bool]
 
 
@@ -36,9 +39,7 @@ def dead() -> None:
 def _filtered(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that choose letters by what they say; it gets `wanted`, and `chosen`: whether any was given."""
 
-    @click.option(
-        "--reason", type=click.Choice(["expired", "poisoned", "unencodable"]), help="Only those given up for this reason."
-    )
+    @click.option("--reason", type=click.Choice(REASONS), help="Only those given up for this reason.")
     @click.option("--namespace", help="Only those of Revisions in this namespace.")
     @functools.wraps(command)
     def filtered(reason: str | None, namespace: str | None, **arguments: Any) -> None:  # noqa: ANN401  the command's own

@@ -18,7 +18,7 @@ from wakequeue.setting_sources import load
 @click.option("--follow", is_flag=True, help="Go on printing entries as they come, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def history(revision: Revision | None, count: int, follow: bool, as_json: bool) -> None:  # noqa: FBT001  click passes flags as booleans
-    """Show what became of each wake-up: reported to the Autoscaler, or buried."""
+    """Show what became of each wake-up: reported to the Autoscaler, or buried; and how its waking ended: woken, or unwoken."""
     settings = load()
     trail = History(WorkerLedger.connect(Reach(settings), settings).client)
     newest = trail.last_id()
@@ -36,8 +36,11 @@ def _print(outcome: Outcome, *, as_json: bool) -> None:
 
 def _line(outcome: Outcome) -> str:
     """One entry for a person: when, which Revision, what became of it, and what it took."""
+    begin = f"{moment(outcome.at)} {outcome.revision} {outcome.outcome}, "
+    if outcome.waking_seconds is not None:
+        return f"{begin}{outcome.waking_seconds:.3f} s after its first call" + (outcome.reason and f": {outcome.reason}")
     what = f"{outcome.phase}: concurrency {outcome.concurrency:g}" if outcome.outcome == "reported" else outcome.reason
-    parts = [f"{moment(outcome.at)} {outcome.revision} {outcome.outcome}, {what}"]
+    parts = [begin + what]
     if outcome.first_call is None:
         parts.append("a repeat")
     else:

@@ -230,6 +230,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             correct_after=self.correct_after,
             awake_concurrency=self.awake_concurrency,
             patience=self.patience,
+            unwoken_after=self.unwoken_after,
             original_style=self.report_style == "original",
         )
 

@@ -21,6 +21,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+_COLD_STARTS: Final = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 90, 120, 180, 300, 600)
 _SECONDS: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8, 16, 60, 300)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -55,6 +56,18 @@ RELEASED = Counter("wakequeue_released", "Wake-ups given back for another attemp
 LEASES_LOST = Counter("wakequeue_leases_lost", "Wake-ups whose lease ran out before they were done.", registry=WORKER)
 LEASES_ENDED = Counter("wakequeue_leases_ended", "Leases that the sweep ended, not their worker.", registry=WORKER)
 BURIED = Counter("wakequeue_buried", "Wake-ups that became dead letters, by reason.", ["reason"], registry=WORKER)
+WAKINGS = Counter(
+    "wakequeue_wakings",
+    "Wakings that ended: ready, or not in time, or without anything known of readiness.",
+    ["outcome"],
+    registry=WORKER,
+)
+COLD_START = Histogram(
+    "wakequeue_cold_start_seconds",
+    "How long wakings took that ended ready: first call -> ready.",
+    buckets=_COLD_STARTS,
+    registry=WORKER,
+)
 WAKEUPS = Gauge("wakequeue_ledger_wakeups", "Wake-ups in the ledger, by state.", ["state"], registry=WORKER)
 LEDGER_CALLS = Gauge("wakequeue_ledger_calls", "Calls in the ledger since its beginning, by state.", ["state"], registry=WORKER)
 LETTERS_DROPPED = Gauge(
@@ -138,6 +151,8 @@ class Event(StrEnum):
     LEASE_LOST = "lease_lost"
     #: A wake-up became a dead letter.
     BURIED = "buried"
+    #: A Revision was not ready in time after it was called, and became a dead letter; what Knative says is its cause.
+    UNWOKEN = "unwoken"
     #: The sweep could not run, and tries again.
     SWEEP_FAILED = "sweep_failed"
     #: The admin address is taken; this process serves its metrics on another port.

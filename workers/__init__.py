@@ -4,6 +4,7 @@
     command      `wakequeue worker` and `wakequeue flower`
     tasks        the one task: unpack, deliver, return
     deliver      take, decide, encode, send, settle; or release; or bury
+    wakings      how a waking ended: told to the ledger, counted, logged
     autoscaler   the one WebSocket: all that waits in one frame, a ping after it, the pong confirms
     opening      what that is opened with: address, certificates, credentials
     hastener     has what failed come first when the Autoscaler is back

@@ -16,6 +16,7 @@ from celery import Celery, signals
 
 from wakequeue import broker
 from wakequeue.admin import AdminServer
+from wakequeue.cluster.knowledge import Unknown
 from wakequeue.codecs import codec_for
 from wakequeue.errors import SettingsError
 from wakequeue.ledger import WorkerLedger
@@ -41,7 +42,7 @@ class Worker:
         self.ledger = WorkerLedger.connect(reach, settings, holder=name)
         self.autoscaler = AutoscalerConnection(settings.autoscaler_endpoint, settings, joins=codec.joins)
         hastener = Hastener(self.ledger, lambda: self.autoscaler.connections)
-        self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings, hastener.hasten)
+        self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings, hastener.hasten, Unknown())
         self.watchdog = Watchdog(settings.stuck_after)
         ring = functools.partial(broker.ring, app)
         self.sweep = Sweep(self.ledger, ring, settings, self.watchdog, hastener)

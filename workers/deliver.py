@@ -1,5 +1,7 @@
 """Deliver what is due: take it, decide what to report, encode, send, and settle once the pong has come.
 
+Where the cluster says whether a Revision is ready, that decides too, and the settle says how its waking ended.
+
 What was not confirmed is released with a back-off, and what can never be delivered is buried. Every wake-up taken is settled,
 released or buried by the same call, unless the worker dies: then its lease runs out, and the sweep gives it back, as a suspect.
 Suspects are delivered after the others, one trial at a time, so that a worker's death in a trial blames few.
@@ -10,15 +12,17 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from wakequeue.cluster.knowledge import Cluster
 from wakequeue.codecs import Codec, Frame
 from wakequeue.episode import Step, decide, rest
 from wakequeue.errors import AutoscalerUnavailable, Expired, Permanent, Unencodable
-from wakequeue.ledger import Lease, Settled, Taken, WorkerLedger
+from wakequeue.ledger import Lease, Taken, WorkerLedger
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.stat import StatMessage
 from wakequeue.telemetry import BURIED, DELAYED, LEASES_LOST, QUEUE, RELEASED, REPORTS, REQUESTS, Event, warning
 from workers.autoscaler import Autoscaler
+from workers.wakings import Wakings
 
 #: How long a thread waits for its turn to try suspects.
 TRIAL_SECONDS = 1.0
@@ -55,9 +59,16 @@ class Deliverer:
     """
 
     def __init__(
-        self, ledger: WorkerLedger, autoscaler: Autoscaler, codec: Codec, settings: Settings, hasten: Callable[[], bool]
+        self,
+        ledger: WorkerLedger,
+        autoscaler: Autoscaler,
+        codec: Codec,
+        settings: Settings,
+        hasten: Callable[[], bool],
+        cluster: Cluster,
     ) -> None:
         self._ledger, self._autoscaler, self._codec, self._settings = ledger, autoscaler, codec, settings
+        self._cluster, self._wakings = cluster, Wakings(cluster)
         self._rhythm = settings.rhythm
         self._rhythms = {style: replace(self._rhythm, original_style=style == "original") for style in ("activator", "original")}
         self._hasten = hasten
@@ -113,6 +124,7 @@ class Deliverer:
 
     def _compose(self, lease: Lease) -> _Planned:
         now, rhythm = lease.taken_at, self._rhythms.get(lease.style, self._rhythm)
+        readiness = self._cluster.readiness(lease.revision)
         if now - lease.last_call <= self._settings.max_age:
             waited = now - lease.first_call if lease.calls else 0.0
             step = decide(
@@ -123,11 +135,13 @@ class Deliverer:
                 now=now,
                 rhythm=rhythm,
                 known=lease.known,
+                quiet=now - lease.last_call,
+                readiness=readiness,
             )
         elif lease.calls:
             raise Expired
         else:
-            step = rest(lease.episode, rhythm)
+            step = rest(lease.episode, now=now, rhythm=rhythm, readiness=readiness)
         if step.report is None:
             return _Planned(lease, step, None)
         message = StatMessage(lease.revision, self._settings.pod_name, step.report.concurrency, step.report.requests)
@@ -140,7 +154,9 @@ class Deliverer:
     def _settle(self, planned: list[_Planned]) -> int:
         if not planned:
             return 0
-        lost = self._ledger.settle([_settled(one.lease, one.step) for one in planned])
+        settled = [self._wakings.settled(one.lease, one.step) for one in planned]
+        lost = self._ledger.settle(settled)
+        self._wakings.count(one for one in settled if one.lease.revision not in lost)
         for one in planned:
             if one.step.report is not None:
                 REPORTS.labels(one.step.phase).inc()
@@ -169,11 +185,6 @@ def _trials(suspects: Mapping[Revision, int]) -> Iterator[tuple[Revision, ...]]:
     first = [revision for revision, crashes in suspects.items() if crashes == 1]
     yield from (tuple(first[start : start + SUSPECTS_TOGETHER]) for start in range(0, len(first), SUSPECTS_TOGETHER))
     yield from ((revision,) for revision, crashes in suspects.items() if crashes > 1)
-
-
-def _settled(lease: Lease, step: Step) -> Settled:
-    phase = None if step.report is None else step.phase
-    return Settled(lease, step.episode, step.ready_at, step.repeat_at, phase, step.gone)
 
 
 def _count_lost(lost: list[Revision]) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.installation import Installation
-from support.ledger import A, B, C, Ledger, entry, only
+from support.ledger import A, B, C, Ledger, ended, entry, only
 from support.processes import BIN, Process, clean_environment
 from support.redis_server import RedisServer
 from support.stat_server import StatServer
@@ -59,6 +59,19 @@ def test_list_and_show(operator: Installation, ledger: Ledger) -> None:
         assert part in shown
     (letter,) = run(operator, "dead", "show", ids[0], "--json")
     assert json.loads(letter).items() >= {"revision": "shop/a", "calls": 2, "attempts": 2, "callers": {"mixer 10.0.0.7": 2}}.items()
+
+
+def test_an_unwoken_waking_is_shown(operator: Installation, ledger: Ledger) -> None:
+    """The list has it by its reason, and show says what Knative says."""
+    bury(ledger, B)
+    ledger.record(entry(A, 2))
+    lease = only(ledger.take(A))
+    ledger.worker.settle([ended(lease, "unwoken")])
+    (line,) = run(operator, "dead", "list", "--reason", "unwoken")
+    assert line.startswith(f"shop/a@{lease.token} unwoken 0 ")
+    shown = run(operator, "dead", "show", f"shop/a@{lease.token}")
+    assert shown[0].startswith("shop/a: unwoken, buried ")
+    assert shown[-1].endswith(" no image")
 
 
 def test_replay_some(operator: Installation, ledger: Ledger) -> None:
@@ -164,6 +177,18 @@ def test_history(operator: Installation, ledger: Ledger) -> None:
     (only_a,) = run(operator, "history", "shop/a", "--json")
     assert json.loads(only_a)["reason"] == "expired"
     assert len(run(operator, "history", "--count", "2")) == 2
+
+
+def test_history_says_how_wakings_ended(operator: Installation, ledger: Ledger) -> None:
+    """How long after its first call it was ready, or was given up and why; as JSON too."""
+    for revision, outcome in ((A, "woken"), (B, "unwoken")):
+        ledger.record(entry(revision))
+        ledger.worker.settle([ended(only(ledger.take(revision)), outcome, after=1.842)])
+    woken, _, unwoken, _ = run(operator, "history")
+    assert woken.endswith(" shop/a woken, 1.842 s after its first call")
+    assert unwoken.endswith(" shop/b unwoken, 1.842 s after its first call: no image")
+    in_json = json.loads(run(operator, "history", "shop/b", "--json")[0])
+    assert in_json.items() >= {"outcome": "unwoken", "reason": "no image", "waking_seconds": 1.842, "calls": 0}.items()
 
 
 def test_history_is_followed(operator: Installation, ledger: Ledger) -> None:

@@ -60,6 +60,7 @@ FIELDS: Final = {
     b"concurrency",
     b"last_wait",
     b"style",
+    b"waking_since",
 }
 
 

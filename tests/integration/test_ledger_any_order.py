@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from support.ledger import HOUR, REVISIONS, Ledger, entry, key, settled, waits
+from support.ledger import HOUR, REVISIONS, Ledger, ended, entry, key, settled, waits
 from support.redis_server import RedisServer
 
 from wakequeue.ledger import Commit, Entry, Lease
@@ -166,16 +166,30 @@ class LedgerMachine(RuleBasedStateMachine):
         repeat_in = {"no": None, "now": 0.0, "later": HOUR}[repeat]
         reports = [settled(lease, ready_in=ready_in, repeat_in=repeat_in) for lease in batch]
         for lease in self.ended(batch, lambda: self.ledger.worker.settle(reports)):
-            wakeup = self.model[lease.revision]
-            self.settled += wakeup.taken
-            wakeup.taken, wakeup.attempts, wakeup.ready_later, wakeup.reported = 0, 0, ready_later, True
-            wakeup.crashes = 0
-            if wakeup.calls:
-                wakeup.pend(later=ready_later)
-            elif repeat != "no":
-                wakeup.pend(later=repeat == "later")
-            else:
-                wakeup.state = "resting"
+            self.settle_one(lease, ready_later=ready_later, repeat=repeat)
+        return batch
+
+    def settle_one(self, lease: Lease, *, ready_later: bool, repeat: str) -> None:
+        """What was taken is settled in the model."""
+        wakeup = self.model[lease.revision]
+        self.settled += wakeup.taken
+        wakeup.taken, wakeup.attempts, wakeup.ready_later, wakeup.reported = 0, 0, ready_later, True
+        wakeup.crashes = 0
+        if wakeup.calls:
+            wakeup.pend(later=ready_later)
+        elif repeat != "no":
+            wakeup.pend(later=repeat == "later")
+        else:
+            wakeup.state = "resting"
+
+    @rule(target=stale, batch=consumes(leases), outcome=st.sampled_from(["woken", "unwoken"]), repeat=st.booleans())
+    def end_wakings(self, batch: list[Lease], outcome: Literal["woken", "unwoken"], *, repeat: bool) -> list[Lease]:
+        """Wakings end with what was taken settled; unwoken, each is a dead letter besides, which has no calls."""
+        reports = [ended(lease, outcome, repeat_in=0.0 if repeat else None) for lease in batch]
+        for lease in self.ended(batch, lambda: self.ledger.worker.settle(reports)):
+            self.settle_one(lease, ready_later=False, repeat="now" if repeat else "no")
+            if outcome == "unwoken":
+                self.letters[f"{lease.revision}@{lease.token}"] = (lease.revision, 0)
         return batch
 
     @rule(target=stale, batch=consumes(leases), later=st.booleans())

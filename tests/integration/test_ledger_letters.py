@@ -1,6 +1,9 @@
 """Dead letters and the audit trail on a real Redis: found, replayed, purged, bounded, and told."""
 
-from support.ledger import HOUR, REVISIONS, A, B, C, Ledger, entry, only, settled
+from dataclasses import replace
+
+import pytest
+from support.ledger import HOUR, REVISIONS, A, B, C, Ledger, ended, entry, only, settled
 
 from wakequeue.episode import Episode
 from wakequeue.ledger import Entry, History
@@ -92,6 +95,50 @@ def test_a_repeat_is_told_where_it_failed_before(ledger: Ledger) -> None:
     ledger.settle(only(ledger.take(A)))
     _, repeat = History(ledger.client).newest(10)
     assert (repeat.calls, repeat.first_call, repeat.callers, repeat.attempts) == (0, None, {}, 2)
+
+
+def test_the_audit_trail_says_how_a_waking_ended(ledger: Ledger) -> None:
+    """Before the report of what came with its end; its calls were told when they were reported."""
+    for outcome in ("woken", "unwoken"):
+        ledger.record(entry(A, 3))
+        lease = only(ledger.take(A))
+        assert ledger.worker.settle([ended(lease, outcome, after=1.842)]) == []
+        ending, reported = History(ledger.client).newest(2)
+        assert (ending.revision, ending.outcome, ending.calls, ending.callers, ending.tries) == (A, outcome, 0, {}, [])
+        assert (ending.waking_seconds, ending.reason) == (1.842, "no image" if outcome == "unwoken" else "")
+        assert ending.first_call == pytest.approx(lease.taken_at - 1.842)
+        assert (reported.outcome, reported.calls, reported.waking_seconds) == ("reported", 3, None)
+
+
+def test_an_unwoken_letter_has_no_calls(ledger: Ledger) -> None:
+    """They were settled: no call is counted twice, or lost, when the letter is bounded, replayed or purged."""
+    for _ in range(4):
+        ledger.record(entry(A, 3))
+        ledger.using(keep_dead_letters=3).settle([ended(only(ledger.take(A)), "unwoken")])
+    letters = list(ledger.letters.find(lambda _: True))
+    assert [(one.reason, one.calls, [cause for _, cause in one.tries]) for one in letters] == [("unwoken", 0, ["no image"])] * 3
+    assert ledger.letters.replay([letters[0].id]) == ledger.letters.purge([letters[1].id]) == 1
+    counted = ledger.census()
+    assert (counted.settled_calls, counted.buried, counted.buried_calls, counted.discarded_calls) == (12, 1, 0, 0)
+    assert (counted.letters_dropped, counted.drift_calls, counted.pending, counted.pending_calls) == (1, 0, 1, 0)
+    assert only(ledger.take(A)).calls == 0
+
+
+def test_a_waking_outlives_its_worker(ledger: Ledger) -> None:
+    """Since when a Revision is waking is the next lease's to know, until it has ended or is buried."""
+    ledger.record(entry(A))
+    lease = only(ledger.take(A))
+    waking = replace(settled(lease, repeat_in=0.0), episode=Episode(1.0, lease.taken_at, 1.0, waking_since=0.5))
+    ledger.worker.settle([waking])
+    lease = only(ledger.take(A))
+    assert lease.episode == waking.episode
+    ledger.end_lease(A)
+    ledger.sweep()
+    lease = only(ledger.take(A, trial=True))
+    assert lease.episode.waking_since == 0.5
+    ledger.bury([lease])
+    ledger.record(entry(A))
+    assert only(ledger.take(A)).episode.waking_since is None
 
 
 def test_the_audit_trail_is_bounded(ledger: Ledger) -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, TypeVar
+from dataclasses import replace
+from typing import Final, Literal, TypeVar
 
 from redis import Redis
 
 from support.redis_server import RedisServer
 from wakequeue.broker import QUEUE
-from wakequeue.episode import Episode
+from wakequeue.episode import Ending, Episode
 from wakequeue.ledger import Census, Commit, DeadLetters, Entry, FrontLedger, Lease, Recorded, Settled, WorkerLedger
 from wakequeue.revision import Revision
 from wakequeue.setting_types import Seconds
@@ -122,6 +123,12 @@ def settled(lease: Lease, *, ready_in: float = 0.0, repeat_in: float | None = No
     first = lease.taken_at if lease.episode.first_report is None else lease.episode.first_report
     repeat_at = None if repeat_in is None else lease.taken_at + repeat_in
     return Settled(lease, Episode(first, lease.taken_at, float(lease.calls)), lease.taken_at + ready_in, repeat_at, "asleep")
+
+
+def ended(lease: Lease, outcome: Literal["woken", "unwoken"], *, after: float = 2.0, repeat_in: float | None = None) -> Settled:
+    """What settles a lease that ends a waking, so long after its first call; unwoken because there is no image."""
+    ending = Ending(outcome, lease.taken_at - after, lease.taken_at)
+    return replace(settled(lease, repeat_in=repeat_in), ending=ending, cause="no image" if outcome == "unwoken" else "")
 
 
 def only(things: Sequence[T]) -> T:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from redis import Redis
-from support.fakes import FakeAutoscaler
+from support.fakes import FakeAutoscaler, FakeCluster
 from support.frames import Stat, read_protobuf
 from support.redis_server import RedisServer
 
@@ -14,7 +14,7 @@ from wakequeue.broker import QUEUE
 from wakequeue.codecs import Frame
 from wakequeue.codecs.protobuf import ProtobufCodec
 from wakequeue.errors import AutoscalerUnavailable, LedgerUnavailable
-from wakequeue.ledger import Census, Commit, Entry, FrontLedger, WorkerLedger
+from wakequeue.ledger import Census, Commit, DeadLetter, DeadLetters, Entry, FrontLedger, History, WorkerLedger
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.stat import StatMessage
@@ -60,6 +60,7 @@ class Scene:
         self.client: Redis = server.client
         self.ledger = WorkerLedger(server.client, Settings())
         self.autoscaler = FakeAutoscaler()
+        self.cluster = FakeCluster()
         self.hasten: Callable[[], bool] = lambda: False
         self._reach = server.reach
         self._commits = 0
@@ -80,7 +81,8 @@ class Scene:
     def deliver(self, *revisions: Revision, codec: ProtobufCodec | None = None, **settings: float | str) -> Delivered:
         """One task's delivery."""
         chosen = Settings(pod_name="pod", **settings)
-        deliverer = Deliverer(WorkerLedger(self.client, chosen), self.autoscaler, codec or ProtobufCodec(), chosen, self.hasten)
+        ledger = WorkerLedger(self.client, chosen)
+        deliverer = Deliverer(ledger, self.autoscaler, codec or ProtobufCodec(), chosen, self.hasten, self.cluster)
         return deliverer.deliver(revisions)
 
     def reports(self) -> list[Stat]:
@@ -92,6 +94,17 @@ class Scene:
         census = self.ledger.census(QUEUE)
         assert census.drift_calls == 0
         return census
+
+    def ago(self, revision: Revision, **fields: float) -> None:
+        """Have times of a Revision's hash be so many seconds ago, and its wake-up be due."""
+        seconds, _ = self.client.time()
+        times = {name: round((seconds - ago) * 1000) for name, ago in fields.items()}
+        self.client.hset(f"{{wakequeue}}:r:{revision}", mapping=times)
+        self.make_due(revision)
+
+    def letters(self) -> list[DeadLetter]:
+        """The dead letters, the oldest first."""
+        return list(DeadLetters(self.client).find(lambda _: True))
 
     def make_due(self, revision: Revision) -> None:
         """Let the time come at which a pending Revision is due."""
@@ -366,3 +379,150 @@ def test_an_absent_ledger_is_unavailable(redis_server: RedisServer) -> None:
     assert len(scene.autoscaler.frames) == 1
     redis_server.start()
     assert scene.census().leased_calls == 2
+
+
+# Where the cluster says what is ready.
+
+
+def endings() -> dict[str, float]:
+    """How many wakings have ended, by how."""
+    return {outcome: metric("wakequeue_wakings_total", outcome=outcome) for outcome in ("woken", "unwoken", "reported")}
+
+
+def counted_since(before: dict[str, float]) -> dict[str, float]:
+    """Those that have ended since."""
+    return {outcome: count - before[outcome] for outcome, count in endings().items() if count != before[outcome]}
+
+
+def test_readiness_ends_a_waking(scene: Scene) -> None:
+    """Once it is ready nothing is repeated; the audit trail and the metrics have the time from the first call."""
+    before, cold_starts = endings(), metric("wakequeue_cold_start_seconds_count")
+    scene.cluster.is_at_zero(A)
+    scene.record(entry(A, 7))
+    scene.deliver(A)
+    scene.ago(A, waking_since=10, first_report=10, last_report=2)
+    assert scene.deliver(A) == Delivered(taken=1, reported=1)
+    assert 0.5 < scene.due_in(A) <= 1
+    scene.ago(A, last_report=2)
+    scene.cluster.is_ready(A, seconds=0.4)
+    assert scene.deliver(A) == Delivered(taken=1)
+    assert [(stat.concurrency, stat.requests) for stat in scene.reports()] == [(7, 7), (7, 0)]
+    woken = History(scene.client).newest(1)[0]
+    assert (woken.outcome, woken.reason, woken.calls) == ("woken", "", 0)
+    assert woken.waking_seconds == pytest.approx(9.6, abs=1.2)
+    assert counted_since(before) == {"woken": 1}
+    assert metric("wakequeue_cold_start_seconds_count") - cold_starts == 1
+    assert (scene.census().pending, scene.census().leased, scene.census().buried) == (0, 0, 0)
+
+
+def test_calls_of_a_ready_revision_weigh_nothing(scene: Scene) -> None:
+    """Its first call is reported as that of an awake one, once."""
+    scene.cluster.is_ready(A, seconds=60)
+    scene.record(entry(A, 4))
+    scene.deliver(A)
+    assert scene.reports() == [Stat("shop/a", "pod", 0.001, 4.0)]
+    assert scene.census().pending == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("", "not ready, and Knative says nothing against it"),
+        ("ImagePullBackOff: no such image", "ImagePullBackOff: no such image"),
+    ],
+)
+def test_what_does_not_wake_is_a_dead_letter(scene: Scene, said: str, cause: str, caplog: pytest.LogCaptureFixture) -> None:
+    """After `unwoken_after` it is repeated no more: a letter and the audit trail say why; its calls stay settled."""
+    before, buried = endings(), metric("wakequeue_buried_total", reason="unwoken")
+    scene.cluster.is_at_zero(A)
+    scene.cluster.said[A] = said
+    scene.record(entry(A, 3))
+    scene.deliver(A)
+    scene.ago(A, waking_since=121, first_report=121, last_report=2, last_call=121)
+    assert scene.deliver(A) == Delivered(taken=1)
+    (letter,) = scene.letters()
+    assert (letter.revision, letter.reason, letter.calls, letter.callers) == (A, "unwoken", 0, {})
+    assert [why for _, why in letter.tries] == [cause]
+    unwoken = History(scene.client).newest(1)[0]
+    assert (unwoken.outcome, unwoken.reason, unwoken.first_call) == ("unwoken", cause, letter.first_call)
+    assert unwoken.waking_seconds == pytest.approx(121, abs=2)
+    assert counted_since(before) == {"unwoken": 1}
+    assert metric("wakequeue_buried_total", reason="unwoken") - buried == 1
+    assert f"unwoken revision=shop/a cause='{cause}'" in caplog.messages
+    assert (scene.census().settled_calls, scene.census().buried_calls, scene.census().pending) == (3, 0, 0)
+
+
+def test_a_replayed_unwoken_letter_wakes_one_pod(scene: Scene) -> None:
+    """It has no calls to report, and wakes all the same; once ready, that is told as any other waking's end."""
+    scene.cluster.is_at_zero(A)
+    scene.record(entry(A, 500))
+    scene.deliver(A)
+    scene.ago(A, waking_since=121, first_report=121, last_report=2, last_call=121)
+    scene.deliver(A)
+    (letter,) = scene.letters()
+    assert DeadLetters(scene.client).replay([letter.id]) == 1
+    assert scene.deliver(A) == Delivered(taken=1, reported=1)
+    assert scene.reports()[-1] == Stat("shop/a", "pod", 0.001, 0.0)
+    scene.make_due(A)
+    scene.cluster.is_ready(A)
+    scene.deliver(A)
+    assert History(scene.client).newest(1)[0].outcome == "woken"
+    assert scene.letters() == []
+    assert (scene.census().settled_calls, scene.census().buried_calls) == (500, 0)
+
+
+def test_a_call_outlives_the_waking_that_it_comes_with(scene: Scene) -> None:
+    """The waking before it is a dead letter; the call is reported, and begins another."""
+    scene.cluster.is_at_zero(A)
+    scene.record(entry(A))
+    scene.deliver(A)
+    scene.ago(A, waking_since=121, first_report=121, last_report=2, last_call=121)
+    scene.record(entry(A, 2))
+    scene.make_due(A)
+    assert scene.deliver(A) == Delivered(taken=1, reported=1)
+    assert scene.reports()[-1].requests == 2
+    assert [one.outcome for one in History(scene.client).newest(2)] == ["unwoken", "reported"]
+    assert (len(scene.letters()), scene.census().settled_calls, scene.census().pending) == (1, 3, 1)
+
+
+def test_a_waking_that_becomes_too_old_is_unwoken(scene: Scene) -> None:
+    """Where `max_age` comes before `unwoken_after`, a wake-up without new calls doesn't rest in silence."""
+    scene.cluster.is_at_zero(A)
+    scene.record(entry(A))
+    scene.deliver(A)
+    scene.ago(A, waking_since=40, first_report=40, last_report=2, last_call=40)
+    assert scene.deliver(A, max_age=30) == Delivered(taken=1)
+    assert [letter.reason for letter in scene.letters()] == ["unwoken"]
+    assert scene.census().pending == 0
+
+
+def test_without_access_a_waking_ends_in_silence(scene: Scene) -> None:
+    """It is counted as reported; there is no word of it in the audit trail, and no letter."""
+    before = endings()
+    scene.cluster.away = True
+    scene.record(entry(A))
+    scene.deliver(A)
+    scene.ago(A, first_report=10, last_report=1.5)
+    scene.deliver(A)
+    assert counted_since(before) == {"reported": 1}
+    assert [one.outcome for one in History(scene.client).newest(9)] == ["reported"]
+    assert (scene.letters(), scene.census().pending) == ([], 0)
+
+
+def test_the_end_of_a_waking_is_told_by_whoever_holds_its_lease(scene: Scene) -> None:
+    """Where the lease is lost the ending is neither kept nor counted: another worker finds it."""
+    before = endings()
+    scene.cluster.is_at_zero(A)
+    scene.record(entry(A))
+    scene.deliver(A)
+    scene.make_due(A)
+    scene.cluster.is_ready(A)
+    scene.record(entry(A), entry(B))
+    scene.autoscaler = MeddlingAutoscaler(lambda: scene.end_lease(A))
+    assert scene.deliver(A, B).lost == 1
+    assert counted_since(before) == {}
+    scene.ledger.sweep(QUEUE)
+    scene.client.hset("{wakequeue}:r:shop/a", "crashes", 0)
+    scene.autoscaler = FakeAutoscaler()
+    scene.deliver(A)
+    assert counted_since(before) == {"woken": 1}

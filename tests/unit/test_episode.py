@@ -11,10 +11,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wakequeue.episode import Episode, Phase, Report, Rhythm, Step, decide
+from wakequeue.cluster.knowledge import Readiness
+from wakequeue.episode import Ending, Episode, Phase, Report, Rhythm, Step, decide, rest
 
 #: The default settings.
-RHYTHM: Final = Rhythm(waking_for=3.0, report_every=1.0, correct_after=0.2, awake_concurrency=0.001, patience=15.0)
+RHYTHM: Final = Rhythm(
+    waking_for=3.0, report_every=1.0, correct_after=0.2, awake_concurrency=0.001, patience=15.0, unwoken_after=120.0
+)
 IDLE_AFTER: Final = 5.0
 #: A Unix time at the beginning of a second, in milliseconds, which is the ledger's unit.
 START: Final = 1_700_000_000_000
@@ -39,6 +42,16 @@ class Sent:
     first: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """A step, when it was made, of which episode, and what was known of readiness."""
+
+    at: int
+    before: Episode
+    readiness: Readiness | None
+    step: Step
+
+
 @dataclass(slots=True)
 class Hash:
     """What the ledger keeps of one Revision; times in milliseconds."""
@@ -47,6 +60,7 @@ class Hash:
     calls: int = 0
     waiting: int = 0
     ready_at: int = 0
+    first_call: int | None = None
     due_at: int | None = None
     forgotten_at: int | None = None
 
@@ -54,12 +68,19 @@ class Hash:
 class Ledger:
     """The ledger's verbs on one Revision, in memory: *record* makes it due, *take* and *settle* are one step."""
 
-    def __init__(self, rhythm: Rhythm, idle_after: float) -> None:
+    def __init__(self, rhythm: Rhythm, idle_after: float, known: Sequence[tuple[int, bool | None]] = ()) -> None:
         self.rhythm, self.idle_after = rhythm, milliseconds(idle_after)
+        self.known = known
         self.hash = Hash()
         self.arrived = 0
         self.last_call = 0
         self.sent: list[Sent] = []
+        self.steps: list[Stepped] = []
+
+    def readiness(self, at: int) -> Readiness | None:
+        """Return what is known at a time: what was said last, for how long."""
+        since, ready = next(((since, ready) for since, ready in reversed(self.known) if since <= at), (at, None))
+        return None if ready is None else Readiness(ready, (at - since) / 1000)
 
     def record(self, arrival: Arrival) -> None:
         """Take calls in: those that find the Revision awake don't wait."""
@@ -68,7 +89,10 @@ class Ledger:
         state = self.hash
         state.forgotten_at = None
         state.calls += arrival.calls
-        if state.episode.phase(arrival.at / 1000, self.rhythm) != "awake":
+        state.first_call = arrival.at if state.first_call is None else state.first_call
+        readiness = self.readiness(arrival.at)
+        awake = state.episode.phase(arrival.at / 1000, self.rhythm) == "awake" if readiness is None else readiness.ready
+        if not awake:
             state.waiting += arrival.calls
         due_at = max(arrival.at, state.ready_at)
         state.due_at = due_at if state.due_at is None else min(due_at, state.due_at)
@@ -78,11 +102,23 @@ class Ledger:
     def step(self, at: int) -> None:
         """Report what is due."""
         state, now = self.hash, at / 1000
-        step = decide(state.episode, calls=state.calls, waiting=state.waiting, waited=0.0, now=now, rhythm=self.rhythm)
+        readiness = self.readiness(at)
+        step = decide(
+            state.episode,
+            calls=state.calls,
+            waiting=state.waiting,
+            waited=(at - state.first_call) / 1000 if self.known and state.first_call is not None else 0.0,
+            quiet=(at - self.last_call) / 1000,
+            now=now,
+            rhythm=self.rhythm,
+            readiness=readiness,
+        )
+        self.steps.append(Stepped(at, state.episode, readiness, step))
         if step.report is not None:
             first = state.episode.first_report is None
             self.sent.append(Sent(at, step.phase, step.report, self.arrived, first))
         state.episode, state.calls, state.ready_at = step.episode, 0, milliseconds(step.ready_at)
+        state.first_call, state.waiting = None, state.waiting - step.gone
         state.due_at = None if step.repeat_at is None else milliseconds(step.repeat_at)
         if state.due_at is None:
             state.forgotten_at = max(at, self.last_call) + self.idle_after
@@ -97,7 +133,11 @@ def simulate(
     arrivals: Iterable[Arrival], lateness: Sequence[int] = (0,), rhythm: Rhythm = RHYTHM, idle_after: float = IDLE_AFTER
 ) -> list[Sent]:
     """Let calls arrive, take each step when it is due and somewhat late, until all is quiet; return the reports."""
-    ledger = Ledger(rhythm, idle_after)
+    return follow(arrivals, lateness, Ledger(rhythm, idle_after)).sent
+
+
+def follow(arrivals: Iterable[Arrival], lateness: Sequence[int], ledger: Ledger) -> Ledger:
+    """Do so with this ledger."""
     waiting, late = sorted(arrivals, key=lambda arrival: arrival.at), cycle(lateness)
     lag = next(late)
     while waiting or ledger.hash.due_at is not None:
@@ -107,7 +147,7 @@ def simulate(
         else:
             ledger.step(due_at + lag)
             lag = next(late)
-    return ledger.sent
+    return ledger
 
 
 def by_second(sent: Iterable[Sent]) -> dict[int, float]:
@@ -140,7 +180,7 @@ def rhythms(*, original_style: bool = False) -> st.SearchStrategy[tuple[Rhythm, 
 
     def ordered(correct: int, longer: int, idle: int, waking: int) -> tuple[Rhythm, float]:
         report = correct + longer
-        return Rhythm(waking / 1000, report / 1000, correct / 1000, 0.001, 15.0, original_style), (report + idle) / 1000
+        return Rhythm(waking / 1000, report / 1000, correct / 1000, 0.001, 15.0, 120.0, original_style), (report + idle) / 1000
 
     return st.builds(ordered, *(st.integers(1, most) for most in (900, 2_000, 5_000, 10_000)))
 
@@ -342,7 +382,7 @@ def test_an_awake_step_without_calls_says_nothing() -> None:
 def test_a_first_report_without_callers_still_wakes() -> None:
     """Concurrency 0 would wake nothing, so even calls of which nobody waits any more are reported with a little."""
     step = decide(Episode(), calls=3, waiting=0, waited=0.0, now=100.0, rhythm=RHYTHM)
-    assert step == Step("asleep", Report(0.001, 3), Episode(100.0, 100.0, 0.001), 100.2, 101.0)
+    assert step == Step("asleep", Report(0.001, 3), Episode(100.0, 100.0, 0.001, waking_since=100.0), 100.2, 101.0)
 
 
 def test_nothing_is_left_to_correct() -> None:
@@ -421,3 +461,165 @@ def test_known_requests_lose_no_patience() -> None:
 def test_when_a_request_last_waited_is_kept() -> None:
     """A step changes what was reported, not what is known."""
     assert waking_with(1, at=1.0, last_wait=0.9).episode.last_wait == START / 1000 + 0.9
+
+
+# Readiness.
+
+
+@st.composite
+def followed(draw: st.DrawFn) -> Ledger:
+    """Calls, what is known of readiness meanwhile, and any rhythm with a deadline: all steps that follow."""
+    rhythm, idle_after = draw(any_rhythm)
+    rhythm = replace(rhythm, unwoken_after=draw(st.integers(1, 15_000)) / 1000)
+    known = draw(st.lists(st.tuples(st.integers(0, 20_000), st.sampled_from([True, False, False, None])), min_size=1, max_size=8))
+    ledger = Ledger(rhythm, idle_after, [(START + at, ready) for at, ready in sorted(known, key=lambda one: one[0])])
+    return follow(draw(arrivals_of_a_day), draw(lateness_of_steps), ledger)
+
+
+@given(followed())
+def test_reports_keep_their_distance_whatever_is_ready(ledger: Ledger) -> None:
+    """Two reports are `report_every` apart; a report that is less so is a correction, and the one before it is none."""
+    apart = [after.at - before.at for before, after in pairwise(ledger.sent)]
+    close = [one < milliseconds(ledger.rhythm.report_every) for one in apart]
+    assert not any(before and after for before, after in pairwise(close))
+    assert min(apart, default=1_000_000) >= milliseconds(ledger.rhythm.correct_after)
+
+
+@given(followed())
+def test_readiness_comes_before_the_times(ledger: Ledger) -> None:
+    """What is ready is awake, and is repeated to nobody; what is at zero never is, and is repeated while its waking is open."""
+    for one in ledger.steps:
+        if one.readiness is not None and one.readiness.ready:
+            assert (one.step.phase, one.step.repeat_at) == ("awake", None)
+            assert one.step.report is None or one.step.report.concurrency == ledger.rhythm.awake_concurrency
+        elif one.readiness is not None:
+            assert one.step.phase != "awake"
+            assert (one.step.repeat_at is None) == (one.step.report is None)
+
+
+@given(followed())
+def test_each_waking_ends_once(ledger: Ledger) -> None:
+    """By what is known then, no sooner than its first call, and no later than when all is quiet."""
+    for one in ledger.steps:
+        before, after, ending = one.before.waking_since, one.step.episode.waking_since, one.step.ending
+        if ending is None:
+            assert before in {None, after}
+            continue
+        expected = {None: "reported", True: "woken", False: "unwoken"}[one.readiness and one.readiness.ready]
+        assert ending.outcome == expected
+        assert ending.since <= ending.at <= one.at / 1000
+        assert before in {None, ending.since}
+        if before is None or expected != "unwoken":
+            assert after is None
+        elif after is not None:
+            assert one.step.report is not None
+            assert one.step.report.requests > 0
+    assert ledger.hash.episode.waking_since is None
+
+
+@given(followed())
+def test_each_call_is_reported_once_whatever_is_ready(ledger: Ledger) -> None:
+    """No ending has a call go unreported."""
+    assert sum(one.report.requests for one in ledger.sent) == ledger.arrived
+
+
+def known_to_be(*changes: tuple[int, bool | None]) -> Ledger:
+    """A ledger beside a cluster of which this becomes known, at milliseconds since START."""
+    return Ledger(RHYTHM, IDLE_AFTER, [(START + at, ready) for at, ready in changes])
+
+
+def endings(ledger: Ledger) -> list[tuple[str, int, int]]:
+    """Return each ending with its first call and its time, in milliseconds since START."""
+    found = [one.step.ending for one in ledger.steps if one.step.ending is not None]
+    return [(one.outcome, milliseconds(one.since) - START, milliseconds(one.at) - START) for one in found]
+
+
+def test_readiness_ends_a_waking() -> None:
+    """Ready after 1.4 s: the next repeat isn't made, and the waking ended when that was seen."""
+    ledger = follow(burst(3), (0,), known_to_be((0, False), (1_400, True)))
+    assert as_written(ledger.sent) == [(0, 3.0, 3), (1000, 3.0, 0)]
+    assert endings(ledger) == [("woken", 0, 1_400)]
+
+
+def test_a_waking_lasts_until_it_is_ready() -> None:
+    """A cold start of 20 s is repeated each second, with the callers for as long as they have patience, then for one pod."""
+    ledger = follow(burst(5), (0,), known_to_be((0, False), (20_500, True)))
+    assert as_written(ledger.sent)[1:] == [(at, 5.0 if at <= 15_000 else 0.001, 0) for at in range(1_000, 21_000, 1_000)]
+    assert endings(ledger) == [("woken", 0, 20_500)]
+
+
+def test_a_waking_that_is_never_ready_is_unwoken() -> None:
+    """After `unwoken_after` it is repeated no more, and the Revision is asleep: the next call wakes it anew."""
+    ledger = follow([*burst(1), *burst(1, at=121_000)], (0,), known_to_be((0, False)))
+    assert [one.at - START for one in ledger.sent if one.phase == "asleep"] == [0, 121_000]
+    assert endings(ledger) == [("unwoken", 0, 120_000), ("unwoken", 121_000, 241_000)]
+
+
+def test_a_call_in_hand_outlives_the_waking() -> None:
+    """A call that comes with the deadline is reported, and begins a waking of its own."""
+    ledger = follow([*burst(1), *burst(1, at=119_500)], (0,), known_to_be((0, False), (120_500, True)))
+    assert endings(ledger) == [("unwoken", 0, 120_000), ("woken", 119_500, 120_500)]
+    (second,) = (one for one in ledger.sent if one.at == START + 120_000)
+    assert (second.phase, second.report.requests) == ("asleep", 1)
+
+
+def test_a_request_that_is_known_to_wait_outlives_the_waking() -> None:
+    """It is in hand as a call is."""
+    episode = Episode(100.0, 219.0, 1.0, last_wait=219.5, waking_since=100.0)
+    at_zero = Readiness(ready=False, seconds=120.0)
+    step = decide(episode, calls=0, waiting=0, waited=0.0, now=220.0, rhythm=RHYTHM, known=2, readiness=at_zero)
+    assert (step.report, step.ending, step.episode.waking_since) == (Report(2.0, 0), Ending("unwoken", 100.0, 220.0), 220.0)
+
+
+def test_an_outage_is_no_unwoken_waking() -> None:
+    """Where the first report came late because the Autoscaler was away, the deadline counts from there."""
+    at_zero = Readiness(ready=False, seconds=1_000.0)
+    first = decide(Episode(), calls=1, waiting=1, waited=200.0, now=300.0, rhythm=RHYTHM, quiet=200.0, readiness=at_zero)
+    assert first.episode.waking_since == 100.0
+    for now, outcome in ((301.0, None), (419.9, None), (420.0, "unwoken")):
+        step = decide(first.episode, calls=0, waiting=0, waited=0.0, now=now, rhythm=RHYTHM, quiet=now - 100, readiness=at_zero)
+        assert (step.ending and step.ending.outcome) == outcome
+
+
+def test_at_zero_the_times_do_not_make_it_awake() -> None:
+    """A call within `idle_after` of the last one, of a Revision that has gone to zero, begins a waking."""
+    ledger = follow([*burst(1), *burst(1, at=4_000)], (0,), known_to_be((0, True), (3_000, False), (5_200, True)))
+    assert [(one.at - START, one.phase) for one in ledger.sent] == [(0, "awake"), (4_000, "asleep"), (5_000, "waking")]
+    assert endings(ledger) == [("woken", 4_000, 5_200)]
+
+
+def test_a_ready_revision_is_not_woken() -> None:
+    """Its first call weighs nothing, needs no correction, and opens no waking."""
+    ledger = follow(burst(20, within=150), (0,), known_to_be((0, True)))
+    assert as_written(ledger.sent) == [(0, 0.001, 1), (1000, 0.001, 19)]
+    assert endings(ledger) == []
+
+
+def test_without_access_a_waking_ends_with_its_repeats() -> None:
+    """The times are all that there is: it ends with the last repeat."""
+    ledger = follow(burst(1), (0,), known_to_be((0, None)))
+    assert as_written(ledger.sent) == [(0, 1.0, 1), (1000, 1.0, 0), (2000, 1.0, 0)]
+    assert endings(ledger) == [("reported", 0, 2_000)]
+
+
+def test_callers_of_a_long_waking_give_up_as_they_came() -> None:
+    """Ten calls a second for a minute: never many more are reported than came within `patience`."""
+    ledger = follow(burst(600, within=60_000), (0,), known_to_be((0, False)))
+    assert max(one.report.concurrency for one in ledger.sent) <= 15 * 10 * 1.1
+    assert min(one.report.concurrency for one in ledger.sent if 16_000 <= one.at - START <= 60_000) >= 15 * 10 * 0.9
+
+
+@pytest.mark.parametrize(
+    ("readiness", "ending"),
+    [
+        (None, Ending("reported", 90.0, 400.0)),
+        (Readiness(ready=False, seconds=500.0), Ending("unwoken", 90.0, 400.0)),
+        (Readiness(ready=True, seconds=5.0), Ending("woken", 90.0, 395.0)),
+        (Readiness(ready=True, seconds=500.0), Ending("woken", 90.0, 90.0)),
+    ],
+)
+def test_a_waking_that_is_left_alone_ends(readiness: Readiness | None, ending: Ending) -> None:
+    """Where there is nothing to say any more, an open waking ends by what is known."""
+    step = rest(Episode(100.0, 101.0, 1.0, waking_since=90.0), now=400.0, rhythm=RHYTHM, readiness=readiness)
+    assert (step.report, step.repeat_at, step.ready_at, step.ending) == (None, None, 102.0, ending)
+    assert step.episode.waking_since is None

@@ -331,16 +331,17 @@ def test_the_data_dir_follows_the_xdg_rule(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_rhythm_is_that_of_the_settings() -> None:
     """The episode gets the very numbers that were set."""
-    assert load({}).rhythm == Rhythm(3.0, 1.0, 0.2, 0.001, 15.0, original_style=False)
+    assert load({}).rhythm == Rhythm(3.0, 1.0, 0.2, 0.001, 15.0, 120.0, original_style=False)
     environ = {
         "WAKING_FOR": "8s",
         "REPORT_EVERY": "2s",
         "CORRECT_AFTER": "500ms",
         "AWAKE_CONCURRENCY": "0.5",
+        "UNWOKEN_AFTER": "1m",
         "REPORT_STYLE": "original",
     }
     settings = load({variable(name): text for name, text in environ.items()})
-    assert settings.rhythm == Rhythm(8.0, 2.0, 0.5, 0.5, 15.0, original_style=True)
+    assert settings.rhythm == Rhythm(8.0, 2.0, 0.5, 0.5, 15.0, 60.0, original_style=True)
 
 
 # What is refused: names.

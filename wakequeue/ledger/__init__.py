@@ -20,6 +20,9 @@ states, and each has one caller: *record* the front's recorder; *take*, *settle*
 release and bury work under a live lease alone: the lease carries a fencing token that only ever grows, and a worker that was
 too slow finds its token replaced.
 
+A waking may end with a settle: *woken*, which the audit trail tells, or *unwoken*, which becomes a dead letter besides. The calls
+of such a letter were settled when they were reported, so that it has none; its replay wakes one pod.
+
 A wake-up whose lease ends with its holder is a *suspect*: it may be what ended the holder. From then on it is taken in trials
 alone, few at a time and at last by itself; where a worker dies in one, only what it had on trial is blamed. What was blamed
 three times in a row is buried as poisoned. *Take* also keeps the rate limits, which count over all workers: what a limit delays
@@ -42,7 +45,7 @@ Keys, all with the hash tag `{wakequeue}`; times are milliseconds since 1970:
         token, holder, attempts    of the last take
         tries                      the failed ones of these attempts: JSON, [when, why]
         crashes                    how many leases in a row ended with their holder, for which it was blamed
-        first_report, last_report, concurrency   the Episode
+        first_report, last_report, concurrency, waking_since   the Episode
     {wakequeue}:w:NAMESPACE/NAME   zset, the requests that are known to wait: id -> when that was last said; each counts as one
                                    call, by whichever front it comes, until it was not heard of for `patience`
     {wakequeue}:pending            zset: key -> when to ring its doorbell (again)

@@ -23,6 +23,9 @@ class Outcome:
     `outcome` is *reported*, confirmed by the Autoscaler, or *buried*, with a `reason`. `calls` are those that no report named
     before, made from `first_call` (None where there are none: a repeat) to `last_call` by `callers`; `phase` and `concurrency`
     are the report's. Of its `attempts` the failed ones are in `tries`; `worker` had the last.
+
+    Or it is how a waking ended, `waking_seconds` after its `first_call`: *woken*, or *unwoken*, with what Knative says as `reason`.
+    Its calls were reported, and aren't among its `calls`.
     """
 
     id: str
@@ -39,6 +42,7 @@ class Outcome:
     attempts: int
     tries: list[tuple[float, str]]
     worker: str
+    waking_seconds: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Every field by its name, ready for JSON."""
@@ -87,13 +91,14 @@ def _outcome(entry: tuple[bytes, dict[bytes, bytes]]) -> Outcome:
         Revision.parse(text["revision"]),
         text["outcome"],
         text["reason"],
-        text["phase"],
-        float(text["concurrency"]),
-        int(text["calls"]),
-        calls_by_caller(text["callers"]),
+        text.get("phase", ""),
+        float(text.get("concurrency", 0)),
+        int(text.get("calls", 0)),
+        calls_by_caller(text.get("callers", "{}")),
         int(text["first_call"]) / 1000 if text["first_call"] else None,
         int(text["last_call"]) / 1000,
         int(text["attempts"]),
-        timed_causes(text["tries"]),
+        timed_causes(text.get("tries", "[]")),
         text["worker"],
+        int(text["lasted"]) / 1000 if "lasted" in text else None,
     )

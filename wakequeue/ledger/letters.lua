@@ -1,18 +1,25 @@
 -- What the verbs share that make, keep or take out dead letters; read after the prelude.
 local BURIED, DEAD = PREFIX .. 'buried', PREFIX .. 'dead'
 
--- What was taken will never be confirmed: it becomes a dead letter, with the reason.
-local function entomb(name, reason, idle_after, keep_history)
+-- Write a dead letter of what is leased.
+local function add_letter(name, reason, calls, first_call, tries, callers)
   local key = revision_key(name)
-  local calls, letter = number(key, 'taken'), name .. '@' .. redis.call('HGET', key, 'token')
+  local letter = name .. '@' .. redis.call('HGET', key, 'token')
   redis.call('ZADD', BURIED, now, letter)
   redis.call('HSET', DEAD, letter, cjson.encode({
     revision = name, reason = reason, calls = calls, buried_at = now, attempts = number(key, 'attempts'),
-    first_call = tonumber(redis.call('HGET', key, 'taken_first_call') or ''), last_call = number(key, 'last_call'),
-    tries = redis.call('HGET', key, 'tries') or '[]', callers = redis.call('HGET', key, 'taken_callers') or '{}',
+    first_call = first_call, last_call = number(key, 'last_call'), tries = tries, callers = callers,
   }))
+end
+
+-- What was taken will never be confirmed: it becomes a dead letter, with the reason.
+local function entomb(name, reason, idle_after, keep_history)
+  local key = revision_key(name)
+  local calls = number(key, 'taken')
+  add_letter(name, reason, calls, tonumber(redis.call('HGET', key, 'taken_first_call') or ''),
+    redis.call('HGET', key, 'tries') or '[]', redis.call('HGET', key, 'taken_callers') or '{}')
   remember(name, keep_history, 'buried', reason, '', 0)
-  redis.call('HSET', key, 'waiting', number(key, 'calls'), 'crashes', 0)
+  redis.call('HSET', key, 'waiting', number(key, 'calls'), 'crashes', 0, 'waking_since', '')
   redis.call('HINCRBY', TOTALS, 'buried', calls)
   go_on(name, idle_after)
 end

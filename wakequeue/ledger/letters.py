@@ -18,7 +18,8 @@ class DeadLetter:
     """One buried wake-up, by its `id`.
 
     Times are Unix seconds; without calls, as a repeat is, it has no `first_call`. Of the `tries` each is a time and why that
-    attempt failed.
+    attempt failed. One that is *unwoken* has no calls, for they were reported, but the first call of its waking, and what Knative
+    says as the last of its tries.
     """
 
     id: str

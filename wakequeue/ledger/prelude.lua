@@ -133,12 +133,16 @@ local function holds(name, token)
   return until_ and tonumber(until_) > now
 end
 
--- Write into the audit trail, of which the newest `keep` entries stay, what became of what was taken.
+-- Write into the audit trail, of which the newest `keep` entries stay; further fields are of the entry's own kind.
+local function tell(name, keep, outcome, reason, first_call, ...)
+  local state = redis.call('HMGET', revision_key(name), 'last_call', 'attempts', 'holder')
+  redis.call('XADD', HISTORY, 'MAXLEN', '~', keep, '*', 'revision', name, 'outcome', outcome, 'reason', reason, 'at', now,
+    'first_call', first_call, 'last_call', state[1] or 0, 'attempts', state[2] or 0, 'worker', state[3] or '', ...)
+end
+
+-- Tell what became of what was taken.
 local function remember(name, keep, outcome, reason, phase, concurrency)
-  local state = redis.call('HMGET', revision_key(name), 'taken', 'taken_first_call', 'last_call', 'attempts', 'tries',
-    'taken_callers', 'holder')
-  redis.call('XADD', HISTORY, 'MAXLEN', '~', keep, '*', 'revision', name, 'outcome', outcome, 'reason', reason,
-    'phase', phase, 'concurrency', concurrency, 'at', now, 'calls', state[1] or 0, 'first_call', state[2] or '',
-    'last_call', state[3] or 0, 'attempts', state[4] or 0, 'tries', state[5] or '[]', 'callers', state[6] or '{}',
-    'worker', state[7] or '')
+  local state = redis.call('HMGET', revision_key(name), 'taken', 'taken_first_call', 'tries', 'taken_callers')
+  tell(name, keep, outcome, reason, state[2] or '', 'phase', phase, 'concurrency', concurrency, 'calls', state[1] or 0,
+    'tries', state[3] or '[]', 'callers', state[4] or '{}')
 end

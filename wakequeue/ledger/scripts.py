@@ -24,7 +24,7 @@ WORKS_OFF: Final = "allow-oom"
 #: What some verbs share besides the prelude: keeping to a rate; making, bounding and taking out dead letters.
 SHARED: Final[dict[str, frozenset[Verb]]] = {
     "limits": frozenset({"record", "take"}),
-    "letters": frozenset({"bury", "sweep", "replay", "purge"}),
+    "letters": frozenset({"settle", "bury", "sweep", "replay", "purge"}),
 }
 
 

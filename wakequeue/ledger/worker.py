@@ -10,13 +10,13 @@ from typing import Any, Literal, Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from wakequeue.episode import Episode, Phase
+from wakequeue.episode import Ending, Episode, Phase
 from wakequeue.ledger.scripts import HASTENED, PENDING, Verb, asked, milliseconds, script, seconds
 from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 
-LEASE_FIELDS = 13
+LEASE_FIELDS = 14
 
 #: For how long a request is thought to wait after it was last heard of, in times of `report_every`: fronts tell twice in it, and
 #: gateways may leave attempts out.
@@ -68,7 +68,8 @@ class Taken:
 class Settled:
     """A lease whose report was confirmed, or had nothing to say: the episode from here on, and when to report next.
 
-    `phase` is the one that was reported, None where nothing was. `gone` of its waiting callers have given up.
+    `phase` is the one that was reported, None where nothing was. `gone` of its waiting callers have given up. `ending` is that of
+    its waking; one that is unwoken becomes a dead letter, with its `cause`.
     """
 
     lease: Lease
@@ -77,6 +78,8 @@ class Settled:
     repeat_at: float | None
     phase: Phase | None
     gone: int = 0
+    ending: Ending | None = None
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +129,8 @@ class WorkerLedger:
         self._holder, self._lease_for = holder, milliseconds(settings.lease_for)
         waits_for = milliseconds(settings.report_every * WAITS_FOR_REPORTS)
         self._limits = (*settings.limits, milliseconds(settings.max_age), waits_for)
-        self._idle_after, self._keep_history = milliseconds(settings.idle_after), settings.keep_history
-        self._keep_letters = (settings.keep_dead_letters, milliseconds(settings.keep_dead_letters_for))
+        keep_letters = (settings.keep_dead_letters, milliseconds(settings.keep_dead_letters_for))
+        self._keeps = (milliseconds(settings.idle_after), *keep_letters, settings.keep_history)
         self._rings = (settings.ring_below, milliseconds(settings.ring_again))
 
     @classmethod
@@ -151,20 +154,8 @@ class WorkerLedger:
 
     def settle(self, settled: Sequence[Settled]) -> list[Revision]:
         """Record that reports were confirmed. Returns the Revisions whose lease was lost, for which nothing changed."""
-        arguments: list[Any] = [settled[0].lease.token, self._idle_after, self._keep_history]
-        for one in settled:
-            episode, repeat_at = one.episode, one.repeat_at
-            arguments += [
-                str(one.lease.revision),
-                _time(episode.first_report),
-                _time(episode.last_report),
-                episode.concurrency,
-                _time(one.ready_at),
-                _time(repeat_at),
-                one.gone,
-                one.phase or "",
-            ]
-        return _revisions(self._run("settle", *arguments))
+        rows = (part for one in settled for part in _settled(one))
+        return _revisions(self._run("settle", settled[0].lease.token, *self._keeps, *rows))
 
     def release(self, leases: Sequence[Lease], back_offs: Sequence[float], cause: str) -> list[Revision]:
         """Make leased Revisions pending again, each after its back-off in seconds. Returns those whose lease was lost."""
@@ -175,13 +166,11 @@ class WorkerLedger:
     def bury(self, leases: Sequence[Lease], reason: str) -> list[Revision]:
         """Turn leased wake-ups into dead letters. Returns those whose lease was lost."""
         names = [str(lease.revision) for lease in leases]
-        rules = (self._idle_after, *self._keep_letters, self._keep_history)
-        return _revisions(self._run("bury", leases[0].token, *rules, reason, *names))
+        return _revisions(self._run("bury", leases[0].token, *self._keeps, reason, *names))
 
     def sweep(self, queue: str, *, most: int = 10_000) -> Swept:
         """End the leases that ran out, drop old dead letters, and say which Revisions to ring; `most` of each."""
-        rules = (self._idle_after, *self._keep_letters, self._keep_history)
-        ended, poisoned, *names = self._run("sweep", queue, *self._rings, most, *rules)
+        ended, poisoned, *names = self._run("sweep", queue, *self._rings, most, *self._keeps)
         return Swept(ended, poisoned, _revisions(names))
 
     def hasten(self, queue: str) -> int:
@@ -215,8 +204,8 @@ class WorkerLedger:
 
 
 def _lease(taken_at: float, token: int, row: Sequence[bytes]) -> Lease:
-    name, calls, waiting, known, first_call, last_call, due_at, attempts, first_report, last_report, concurrency, wait, style = row
-    episode = Episode(seconds(first_report), seconds(last_report), float(concurrency), seconds(wait))
+    name, calls, waiting, known, first_call, last_call, due_at, attempts, *episode, style, waking_since = row
+    first_report, last_report, concurrency, last_wait = episode
     return Lease(
         Revision.parse(name.decode()),
         token,
@@ -228,9 +217,27 @@ def _lease(taken_at: float, token: int, row: Sequence[bytes]) -> Lease:
         int(last_call) / 1000,
         int(due_at) / 1000,
         int(attempts),
-        episode,
+        Episode(seconds(first_report), seconds(last_report), float(concurrency), seconds(last_wait), seconds(waking_since)),
         style.decode(),
     )
+
+
+def _settled(one: Settled) -> list[str | float]:
+    episode, ending = one.episode, one.ending
+    told = (ending.outcome, _time(ending.since), _time(ending.at)) if ending and ending.outcome != "reported" else ("", "", "")
+    return [
+        str(one.lease.revision),
+        _time(episode.first_report),
+        _time(episode.last_report),
+        episode.concurrency,
+        _time(one.ready_at),
+        _time(one.repeat_at),
+        one.gone,
+        one.phase or "",
+        _time(episode.waking_since),
+        *told,
+        one.cause,
+    ]
 
 
 def _time(at: float | None) -> int | str:
