@@ -13,7 +13,7 @@
     call, outcome  what a gateway told of one request, and what became of it (pure)
     rules          which calls wake (pure)
     knative        Knative's own headers, and what probes are known by
-    resolve        which Revision a call means (pure)
+    resolve        which Revisions a call means (pure)
     recorder       answers awake Revisions from memory; makes the others durable, many in one commit
     tallies        calls that are not yet recorded, counted by Revision (pure)
     waiting        requests that found no upstream, and come again (pure)

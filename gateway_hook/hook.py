@@ -9,11 +9,13 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from gateway_hook.call import Call, Read
-from gateway_hook.outcome import Outcome
+from gateway_hook.outcome import Outcome, least_certain
 from gateway_hook.recorder import Recorder
 from gateway_hook.resolve import Resolver
 from gateway_hook.rules import Ignored, Rules
+from wakequeue.cluster.knowledge import Cluster
 from wakequeue.errors import Unresolved
+from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import ANSWER, CALLS, IGNORED, UNRESOLVED, Bounded, Event
 
@@ -27,10 +29,12 @@ AT_A_TIME: Final = 500
 class Hook:
     """Takes the calls of one front, by any protocol."""
 
-    def __init__(self, recorder: Recorder, settings: Settings) -> None:
+    def __init__(self, recorder: Recorder, settings: Settings, cluster: Cluster) -> None:
         self._recorder, self._answer_within = recorder, settings.answer_within
         self._rules = Rules(settings)
-        self._resolver = Resolver(settings.service_patterns, settings.revisions_by_host)
+        self._resolver = Resolver(
+            cluster, settings.service_patterns, settings.revisions_by_host, largest=settings.split == "largest"
+        )
         self._unresolved = Bounded(Event.UNRESOLVED)
         self._failed = Bounded(Event.CALL_FAILED)
         #: How many calls were answered.
@@ -61,7 +65,7 @@ class Hook:
         return outcome
 
     def knows_host(self, host: str) -> bool:
-        """Whether the operator's table of hosts has this one."""
+        """Whether the operator's table of hosts has this one, or the cluster."""
         return self._resolver.knows(host.encode())
 
     async def calls(self, protocol: str, caller: str, reads: Sequence[Read], remaining: float | None = None) -> list[Outcome]:
@@ -77,9 +81,15 @@ class Hook:
     async def _take(self, call: Call, caller: str, budget: float) -> Outcome:
         if ignored := self._rules.ignores(call):
             return _ignore(ignored)
-        revision = self._resolver.resolve(call.sources)
-        if ignored := self._rules.ignores_revision(revision):
-            return _ignore(ignored)
+        revisions = self._resolver.resolve(call.sources)
+        woken = [revision for revision in revisions if not self._rules.ignores_revision(revision)]
+        if not woken:
+            return _ignore(Ignored.NAMESPACE)
+        if len(woken) == 1:  # nearly always, and a task would cost time
+            return await self._record(call, woken[0], caller, budget)
+        return least_certain(await asyncio.gather(*(self._record(call, one, caller, budget) for one in woken)))
+
+    async def _record(self, call: Call, revision: Revision, caller: str, budget: float) -> Outcome:
         if not call.cold:
             return await self._recorder.record(revision, caller, budget, style=call.style)
         request = blake2b(call.request_id.encode(), digest_size=DIGEST_BYTES).hexdigest() if call.request_id else ""

@@ -124,7 +124,7 @@ class Told:
 class FakeRecorder:
     """The recorder as a hook sees it: remembers what it was told, and says, or raises, what it is made to."""
 
-    outcome: Outcome | Exception = Outcome.RECORDED
+    outcome: Outcome | Exception | Mapping[Revision, Outcome] = Outcome.RECORDED
     told: list[Told] = field(default_factory=list)
 
     async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
@@ -144,7 +144,7 @@ class FakeRecorder:
         self.told.append(told)
         if isinstance(self.outcome, Exception):
             raise self.outcome
-        return self.outcome
+        return self.outcome if isinstance(self.outcome, Outcome) else self.outcome[told.revision]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from gateway_hook.envoy.check_request import call_of
 from gateway_hook.envoy.ext_authz import SERVICE, ExtAuthz
 from gateway_hook.hook import Hook
 from gateway_hook.outcome import Outcome
+from wakequeue.cluster.knowledge import Unknown
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
 from wakequeue.telemetry import CALLS, FRONT, IGNORED, UNRESOLVED
@@ -40,7 +41,7 @@ Pairs = tuple[tuple[str, str | bytes], ...]
 def authz_of(recorder: FakeRecorder, **settings: str) -> ExtAuthz:
     """Return the service of these settings."""
     loaded = load({f"WAKEQUEUE_{name.upper()}": text for name, text in settings.items()})
-    return ExtAuthz(Hook(cast("Recorder", recorder), loaded), loaded)
+    return ExtAuthz(Hook(cast("Recorder", recorder), loaded, Unknown()), loaded)
 
 
 def answer(data: bytes, recorder: FakeRecorder, metadata: Pairs = (), remaining: float | None = None, **settings: str) -> bytes:
