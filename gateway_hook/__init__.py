@@ -14,7 +14,8 @@
     rules          which calls wake (pure)
     knative        Knative's own headers, and what probes are known by
     resolve        which Revisions a call means (pure)
-    recorder       answers awake Revisions from memory; makes the others durable, many in one commit
+    recorder       answers calls of awake Revisions at once; makes the others durable, many in one commit
+    passed         calls of ready Revisions, which nobody needs to hear of (pure)
     tallies        calls that are not yet recorded, counted by Revision (pure)
     waiting        requests that found no upstream, and come again (pure)
     commits        sends what is to be durable, until it is

@@ -41,7 +41,7 @@ async def _serve(settings: Settings) -> None:
     cluster = Unknown()
     ledger = FrontLedger.connect(reach, settings, broker.QUEUE)
     doorbell = Doorbell(lambda revisions: broker.ring(app, revisions))
-    recorder = Recorder(ledger, doorbell.ring, settings, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
+    recorder = Recorder(ledger, doorbell.ring, settings, cluster, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
     calls = Hook(recorder, settings, cluster)
     services = Mixer(calls, settings).handlers() | ExtAuthz(calls, settings).handlers() | AccessLog(calls, settings).handlers()
     port = Port(calls, services, settings)

@@ -36,6 +36,7 @@ LOG_ENTRIES = Counter("wakequeue_log_entries", "Entries of gateways' access logs
 IGNORED = Counter("wakequeue_ignored", "Calls that wake nothing, by the rule that says so.", ["reason"], registry=FRONT)
 REFUSED = Counter("wakequeue_refused", "Calls that were not let in, by reason.", ["reason"], registry=FRONT)
 RECORDED = Counter("wakequeue_recorded", "Calls that this front made durable in the ledger.", registry=FRONT)
+PASSED = Counter("wakequeue_passed", "Calls that need no record: their Revision was ready, and still was later.", registry=FRONT)
 DROPPED = Counter("wakequeue_dropped", "Calls that could not be held until Redis came back.", registry=FRONT)
 BUFFERED = Gauge("wakequeue_buffered_calls", "Calls that this front holds and has not yet recorded.", registry=FRONT)
 
