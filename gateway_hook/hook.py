@@ -1,4 +1,4 @@
-"""What every protocol does with a call: rule, resolve, record; whatever comes of it is counted, and is never an error."""
+"""What every protocol does with a call: rule, resolve, record, and some hold; whatever comes of it is counted, and is no error."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from gateway_hook.call import Call, Read
-from gateway_hook.outcome import Outcome, least_certain
+from gateway_hook.hold import Gone, Holds
+from gateway_hook.outcome import WILL_WAKE, Outcome, least_certain
 from gateway_hook.recorder import Recorder
 from gateway_hook.resolve import Resolver
 from gateway_hook.rules import Ignored, Rules
@@ -35,9 +36,10 @@ class Hook:
         self._resolver = Resolver(
             cluster, settings.service_patterns, settings.revisions_by_host, largest=settings.split == "largest"
         )
+        self._holds = Holds(settings, cluster)
         self._unresolved = Bounded(Event.UNRESOLVED)
         self._failed = Bounded(Event.CALL_FAILED)
-        #: How many calls were answered.
+        #: How many calls were answered, or are held, with all but that done.
         self.answered = 0
         #: Set once no more calls come: who reads a stream of them ends it.
         self.closing = asyncio.Event()
@@ -48,21 +50,29 @@ class Hook:
         `read` makes the call of what was received, and may raise DecodeError or Unresolved. `remaining` is for how many seconds
         the caller still waits for the answer: it comes before half of them are gone, or within `answer_within`.
         """
-        started = perf_counter()
-        budget = self._answer_within if remaining is None else remaining / 2
-        try:
-            outcome = await self._take(read(), f"{protocol} {caller}", budget)
-        except DecodeError:
-            outcome = self._refuse(protocol, "malformed", "")
-        except Unresolved as error:
-            outcome = self._refuse(protocol, error.reason, error.detail)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is our trouble and not the user's
-            outcome = Outcome.FAILED
-            self._failed.warning(protocol=protocol, error=repr(error))
-        CALLS.labels(protocol, outcome).inc()
-        self.answered += 1
-        ANSWER.observe(perf_counter() - started)
+        outcome, _ = await self._call(protocol, caller, read, remaining)
         return outcome
+
+    async def call_and_hold(
+        self, protocol: str, caller: str, read: Read, remaining: float | None = None, gone: Gone | None = None
+    ) -> Outcome:
+        """Do as `call` does; where calls are held, return only when all that this one wakes is ready, or it has to be answered.
+
+        `gone` returns once the caller has left; without one, this is cancelled then.
+        """
+        started = perf_counter()
+        outcome, woken = await self._call(protocol, caller, read, remaining)
+        if outcome in WILL_WAKE:
+            left = None if remaining is None else remaining - (perf_counter() - started)
+            try:
+                await self._holds.hold(woken, left, gone)
+            except Exception as error:  # noqa: BLE001  as below
+                self._failed.warning(protocol=protocol, error=repr(error))
+        return outcome
+
+    def let_go(self) -> None:
+        """Have all calls answered that are held, and hold no more."""
+        self._holds.let_go()
 
     def knows_host(self, host: str) -> bool:
         """Whether the operator's table of hosts has this one, or the cluster."""
@@ -78,16 +88,35 @@ class Hook:
             outcomes += await asyncio.gather(*(self.call(protocol, caller, read, remaining) for read in some))
         return outcomes
 
-    async def _take(self, call: Call, caller: str, budget: float) -> Outcome:
+    async def _call(self, protocol: str, caller: str, read: Read, remaining: float | None) -> tuple[Outcome, Sequence[Revision]]:
+        """What became of a call, and the Revisions that it wakes."""
+        started = perf_counter()
+        budget = self._answer_within if remaining is None else remaining / 2
+        woken: Sequence[Revision] = ()
+        try:
+            outcome, woken = await self._take(read(), f"{protocol} {caller}", budget)
+        except DecodeError:
+            outcome = self._refuse(protocol, "malformed", "")
+        except Unresolved as error:
+            outcome = self._refuse(protocol, error.reason, error.detail)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is our trouble and not the user's
+            outcome = Outcome.FAILED
+            self._failed.warning(protocol=protocol, error=repr(error))
+        CALLS.labels(protocol, outcome).inc()
+        self.answered += 1
+        ANSWER.observe(perf_counter() - started)
+        return outcome, woken
+
+    async def _take(self, call: Call, caller: str, budget: float) -> tuple[Outcome, Sequence[Revision]]:
         if ignored := self._rules.ignores(call):
-            return _ignore(ignored)
+            return _ignore(ignored), ()
         revisions = self._resolver.resolve(call.sources)
         woken = [revision for revision in revisions if not self._rules.ignores_revision(revision)]
         if not woken:
-            return _ignore(Ignored.NAMESPACE)
+            return _ignore(Ignored.NAMESPACE), ()
         if len(woken) == 1:  # nearly always, and a task would cost time
-            return await self._record(call, woken[0], caller, budget)
-        return least_certain(await asyncio.gather(*(self._record(call, one, caller, budget) for one in woken)))
+            return await self._record(call, woken[0], caller, budget), woken
+        return least_certain(await asyncio.gather(*(self._record(call, one, caller, budget) for one in woken))), woken
 
     async def _record(self, call: Call, revision: Revision, caller: str, budget: float) -> Outcome:
         if not call.cold:

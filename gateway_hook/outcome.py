@@ -29,6 +29,9 @@ class Outcome(StrEnum):
 #: What becomes of a call that wakes nothing, however often it is made: its request has nothing to wait for.
 WAKES_NOTHING: Final = frozenset({Outcome.UNRESOLVED, Outcome.IGNORED})
 
+#: What becomes of a call whose Revision isn't awake, and will be reported: its request has something to wait for.
+WILL_WAKE: Final = frozenset({Outcome.RECORDED, Outcome.WAITING, Outcome.BUFFERED})
+
 #: From what needs nothing more to what nobody knows: of several Revisions' outcomes the last in this order is the call's.
 LESS_AND_LESS_CERTAIN: Final = (
     Outcome.UNRESOLVED,

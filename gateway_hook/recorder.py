@@ -26,15 +26,13 @@ from gateway_hook.call import ReportStyle
 from gateway_hook.commits import Commits, Ledger, Part, Stream
 from gateway_hook.outcome import Outcome
 from gateway_hook.passed import Passed
+from gateway_hook.rate import Rate
 from gateway_hook.tallies import Tallies
 from gateway_hook.waiting import Attempt, Waiting
 from wakequeue.cluster.knowledge import Cluster
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import BUFFERED, DROPPED, PASSED, RECORDED, Bounded, Event, warning
-
-#: Over how many seconds the rate of calls is measured.
-RATE_WINDOW: Final = 0.1
 
 #: How many waiting requests are remembered: each costs some 300 bytes.
 MOST_WAITING: Final = 100_000
@@ -78,7 +76,7 @@ class Recorder:
         self._in_hand = 0
         BUFFERED.set_function(lambda: self._unrecorded)
         self._buffer_full = Bounded(Event.CALLS_DROPPED)
-        self._rate = _Rate(clock)
+        self._rate = Rate(clock)
         self._committing = asyncio.create_task(self._commit_groups(), name="recorder")
         self._later = (
             asyncio.create_task(self._flush_awake(), name="recorder of awake Revisions"),
@@ -237,21 +235,3 @@ class Recorder:
                 async with asyncio.timeout(budget):
                     await group.answered.wait()
         return group.outcome
-
-
-class _Rate:
-    """The rate of calls over the last window."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._since, self._calls, self._a_second = clock(), 0, 0.0
-
-    def count(self, calls: int) -> None:
-        self._calls += calls
-        now = self._clock()
-        if now - self._since >= RATE_WINDOW:
-            self._a_second = self._calls / (now - self._since)
-            self._since, self._calls = now, 0
-
-    def above(self, a_second: float) -> bool:
-        return self._a_second > a_second

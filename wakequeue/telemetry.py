@@ -39,6 +39,8 @@ RECORDED = Counter("wakequeue_recorded", "Calls that this front made durable in 
 PASSED = Counter("wakequeue_passed", "Calls that need no record: their Revision was ready, and still was later.", registry=FRONT)
 DROPPED = Counter("wakequeue_dropped", "Calls that could not be held until Redis came back.", registry=FRONT)
 BUFFERED = Gauge("wakequeue_buffered_calls", "Calls that this front holds and has not yet recorded.", registry=FRONT)
+HELD = Gauge("wakequeue_held_calls", "Calls that wait for their Revisions to be ready before they are answered.", registry=FRONT)
+HOLDS = Counter("wakequeue_holds", "Calls that were to wait so, by why they wait no longer.", ["ended"], registry=FRONT)
 
 # The worker
 REPORTS = Counter(
@@ -71,7 +73,8 @@ OLDEST_DUE = Gauge("wakequeue_oldest_due_seconds", "For how long the oldest due 
 # Both
 DOORBELLS = Counter("wakequeue_doorbells", "Doorbells published, by who rang.", ["by"], registry=None)
 STAGE = Histogram("wakequeue_stage_seconds", "How long each stage took.", ["stage"], buckets=_SECONDS, registry=None)
-ANSWER = STAGE.labels("answer")  # a gateway's call -> our answer
+ANSWER = STAGE.labels("answer")  # a gateway's call -> our answer, or held
+HOLD = STAGE.labels("hold")  # a call recorded -> its answer, where it is held
 RECORD = STAGE.labels("record")  # a commit sent to Redis -> durable
 QUEUE = STAGE.labels("queue")  # a wake-up due -> taken by a worker
 SEND = STAGE.labels("send")  # a report handed to the sender -> its frame written

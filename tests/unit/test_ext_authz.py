@@ -108,6 +108,28 @@ def test_the_answer_may_have_the_router_retry(outcome: Outcome | Exception) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("outcome", "retry_headers", "added"),
+    [
+        (Outcome.RECORDED, "false", 4),
+        (Outcome.WAITING, "false", 4),
+        (Outcome.BUFFERED, "false", 4),
+        (Outcome.DROPPED, "false", 4),
+        (Outcome.FAILED, "false", 4),
+        (Outcome.AWAKE, "false", 0),
+        (Outcome.AWAKE, "true", 4),
+        (Outcome.IGNORED, "true", 0),
+        (Outcome.UNRESOLVED, "true", 0),
+    ],
+)
+def test_in_hold_mode_the_router_retries_what_may_sleep(outcome: Outcome, retry_headers: str, added: int) -> None:
+    """Whatever `envoy_retry_headers` say: Envoy may hear after us that the Revision is ready."""
+    loaded = load({"WAKEQUEUE_ENVOY_RETRY_HEADERS": retry_headers, "WAKEQUEUE_MODE": "hold", "WAKEQUEUE_KUBERNETES": "on"})
+    authz = ExtAuthz(Hook(cast("Recorder", FakeRecorder(outcome)), loaded, Unknown()), loaded)
+    data = asyncio.run(authz.check(check_request(extensions=NAMED), cast("Context", FakeContext())))
+    assert len(headers_added(data)[1]) == added
+
+
 @pytest.mark.parametrize(("remaining", "budget"), [(None, 0.1), (10.0, 5.0), (0.2, 0.1), (0.0, 0.0)])
 def test_the_answer_comes_before_half_of_envoys_time_is_gone(remaining: float | None, budget: float) -> None:
     """Envoy waits for 200 ms by default: the recorder is given half of what remains."""
