@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from hashlib import blake2b
 from time import perf_counter
-from typing import Final
+from typing import Final, NamedTuple
 
 from google.protobuf.message import DecodeError
 
@@ -25,6 +25,14 @@ DIGEST_BYTES: Final = 8
 
 #: How many calls of one batch are taken at a time, so that others get their turn.
 AT_A_TIME: Final = 500
+
+
+class _Taken(NamedTuple):
+    """What became of a call, the Revisions that it wakes, and what its request goes by, where it may come again."""
+
+    outcome: Outcome
+    woken: Sequence[Revision] = ()
+    request: str = ""
 
 
 class Hook:
@@ -50,8 +58,7 @@ class Hook:
         `read` makes the call of what was received, and may raise DecodeError or Unresolved. `remaining` is for how many seconds
         the caller still waits for the answer: it comes before half of them are gone, or within `answer_within`.
         """
-        outcome, _ = await self._call(protocol, caller, read, remaining)
-        return outcome
+        return (await self._call(protocol, caller, read, remaining)).outcome
 
     async def call_and_hold(
         self, protocol: str, caller: str, read: Read, remaining: float | None = None, gone: Gone | None = None
@@ -61,14 +68,15 @@ class Hook:
         `gone` returns once the caller has left; without one, this is cancelled then.
         """
         started = perf_counter()
-        outcome, woken = await self._call(protocol, caller, read, remaining)
-        if outcome in WILL_WAKE:
+        taken = await self._call(protocol, caller, read, remaining)
+        if taken.outcome in WILL_WAKE:
             left = None if remaining is None else remaining - (perf_counter() - started)
             try:
-                await self._holds.hold(woken, left, gone)
+                with self._recorder.still_waits(taken.woken, taken.request):
+                    await self._holds.hold(taken.woken, left, gone)
             except Exception as error:  # noqa: BLE001  as below
                 self._failed.warning(protocol=protocol, error=repr(error))
-        return outcome
+        return taken.outcome
 
     def let_go(self) -> None:
         """Have all calls answered that are held, and hold no more."""
@@ -88,41 +96,38 @@ class Hook:
             outcomes += await asyncio.gather(*(self.call(protocol, caller, read, remaining) for read in some))
         return outcomes
 
-    async def _call(self, protocol: str, caller: str, read: Read, remaining: float | None) -> tuple[Outcome, Sequence[Revision]]:
-        """What became of a call, and the Revisions that it wakes."""
+    async def _call(self, protocol: str, caller: str, read: Read, remaining: float | None) -> _Taken:
         started = perf_counter()
         budget = self._answer_within if remaining is None else remaining / 2
-        woken: Sequence[Revision] = ()
         try:
-            outcome, woken = await self._take(read(), f"{protocol} {caller}", budget)
+            taken = await self._take(read(), f"{protocol} {caller}", budget)
         except DecodeError:
-            outcome = self._refuse(protocol, "malformed", "")
+            taken = _Taken(self._refuse(protocol, "malformed", ""))
         except Unresolved as error:
-            outcome = self._refuse(protocol, error.reason, error.detail)
+            taken = _Taken(self._refuse(protocol, error.reason, error.detail))
         except Exception as error:  # noqa: BLE001  whatever it is, it is our trouble and not the user's
-            outcome = Outcome.FAILED
+            taken = _Taken(Outcome.FAILED)
             self._failed.warning(protocol=protocol, error=repr(error))
-        CALLS.labels(protocol, outcome).inc()
+        CALLS.labels(protocol, taken.outcome).inc()
         self.answered += 1
         ANSWER.observe(perf_counter() - started)
-        return outcome, woken
+        return taken
 
-    async def _take(self, call: Call, caller: str, budget: float) -> tuple[Outcome, Sequence[Revision]]:
+    async def _take(self, call: Call, caller: str, budget: float) -> _Taken:
         if ignored := self._rules.ignores(call):
-            return _ignore(ignored), ()
+            return _Taken(_ignore(ignored))
         revisions = self._resolver.resolve(call.sources)
         woken = [revision for revision in revisions if not self._rules.ignores_revision(revision)]
         if not woken:
-            return _ignore(Ignored.NAMESPACE), ()
-        if len(woken) == 1:  # nearly always, and a task would cost time
-            return await self._record(call, woken[0], caller, budget), woken
-        return least_certain(await asyncio.gather(*(self._record(call, one, caller, budget) for one in woken))), woken
-
-    async def _record(self, call: Call, revision: Revision, caller: str, budget: float) -> Outcome:
-        if not call.cold:
-            return await self._recorder.record(revision, caller, budget, style=call.style)
-        request = blake2b(call.request_id.encode(), digest_size=DIGEST_BYTES).hexdigest() if call.request_id else ""
-        return await self._recorder.record_cold(revision, caller, budget, request)
+            return _Taken(_ignore(Ignored.NAMESPACE))
+        request = _digest(call.request_id) if call.cold and call.request_id else ""
+        if call.cold:
+            recording = [self._recorder.record_cold(one, caller, budget, request) for one in woken]
+        else:
+            recording = [self._recorder.record(one, caller, budget, style=call.style) for one in woken]
+        if len(recording) == 1:  # nearly always, and a task would cost time
+            return _Taken(await recording[0], woken, request)
+        return _Taken(least_certain(await asyncio.gather(*recording)), woken, request)
 
     def _refuse(self, protocol: str, reason: str, detail: str) -> Outcome:
         UNRESOLVED.labels(reason).inc()
@@ -133,3 +138,7 @@ class Hook:
 def _ignore(reason: Ignored) -> Outcome:
     IGNORED.labels(reason).inc()
     return Outcome.IGNORED
+
+
+def _digest(request_id: str) -> str:
+    return blake2b(request_id.encode(), digest_size=DIGEST_BYTES).hexdigest()

@@ -122,6 +122,10 @@ class Recorder:
             group.tallies.add(revision, caller, now)
         return await self._answer(group, budget)
 
+    def still_waits(self, revisions: Iterable[Revision], request: str) -> contextlib.AbstractContextManager[None]:
+        """Meanwhile, tell the ledger of a request that was recorded as if it came again all the time."""
+        return self._waiting.held(revisions, request, self._clock)
+
     @property
     def alive(self) -> bool:
         """Whether it still records; a defect alone can end it before `close`."""
@@ -180,7 +184,7 @@ class Recorder:
         told_at = self._clock()
         while not await self._closing_within(self._settings.report_every / 2):
             then, told_at = told_at, self._clock()
-            async for parts in self._commits.send("waiting", self._waiting.since(then)):
+            async for parts in self._commits.send("waiting", self._waiting.since(then, told_at)):
                 self._ring_due(parts)
             self._waiting.forget(self._clock())
 

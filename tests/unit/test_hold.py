@@ -293,6 +293,18 @@ async def test_a_call_of_a_split_waits_for_all_that_it_wakes() -> None:
 
 
 @on_a_loop
+async def test_a_cold_request_still_waits_while_it_is_held() -> None:
+    """It doesn't come again, as others do: the recorder is told, by the name that it was recorded under."""
+    cluster, recorder = asleep(A, B, **{"hello.example": [A, B]}), FakeRecorder()
+    hook = hook_of(cluster, recorder)
+    call = Call(sources=(Host(b"hello.example"),), cold=True, request_id="1-2-3")
+    await answer_held(hook, lambda: call)
+    assert recorder.waited == [(one.revision, one.request) for one in recorder.told]
+    assert all(request for _, request in recorder.waited)
+    hook.let_go()
+
+
+@on_a_loop
 async def test_the_time_to_record_is_taken_from_the_callers() -> None:
     """What is left after it is what the call may be held for."""
 

@@ -691,6 +691,21 @@ async def test_a_request_is_told_of_once_it_is_counted() -> None:
 
 
 @on_a_loop
+async def test_a_request_that_is_held_is_told_of() -> None:
+    """It comes no more, and waits: the ledger hears so for as long as it does."""
+    ledger, clock = FakeLedger(), Clock()
+    async with recording(ledger, clock=clock, report_every=0.02) as recorder:
+        assert await attempt(recorder, "1") == [Outcome.RECORDED]
+        with recorder.still_waits([A], "1"):
+            for clock.now in (1_030.0, 1_060.0):
+                seen = len(ledger.commits)
+                await ledger.until(lambda seen=seen: len(ledger.commits) > seen + 1)
+                assert entries(ledger)[-1].requests == {"1": ("", 0.0)}
+        assert await attempt(recorder, "1") == [Outcome.WAITING]
+    assert ledger.calls() == {A: 1}
+
+
+@on_a_loop
 async def test_a_further_attempt_needs_no_room() -> None:
     """It holds nothing, so that a full buffer neither drops nor forgets it; one that was dropped is a call when it comes again."""
     ledger = FakeLedger()
