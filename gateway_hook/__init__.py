@@ -9,15 +9,18 @@
     mixer          Istio Mixer's out-of-process adapter protocol: all of its templates
     envoy          Envoy's external authorization and access log service
     http           the HTTP port, which stands in the place of Knative's activator
-    hook           what every protocol does with a call: rule, resolve, record
+    hook           what every protocol does with a call: rule, resolve, record, hold
     call, outcome  what a gateway told of one request, and what became of it (pure)
     rules          which calls wake (pure)
     knative        Knative's own headers, and what probes are known by
-    resolve        which Revision a call means (pure)
-    recorder       answers awake Revisions from memory; makes the others durable, many in one commit
+    resolve        which Revisions a call means (pure)
+    recorder       answers calls of awake Revisions at once; makes the others durable, many in one commit
+    passed         calls of ready Revisions, which nobody needs to hear of (pure)
     tallies        calls that are not yet recorded, counted by Revision (pure)
     waiting        requests that found no upstream, and come again (pure)
+    rate           how many calls come a second (pure)
     commits        sends what is to be durable, until it is
+    hold           keeps calls without an answer until their Revisions are ready
     doorbell       publishes the Celery message for those that are due
     quiet          when a front that is told to stop may stop
     command, client  the other side: makes calls as Mixer makes them

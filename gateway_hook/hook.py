@@ -1,19 +1,22 @@
-"""What every protocol does with a call: rule, resolve, record; whatever comes of it is counted, and is never an error."""
+"""What every protocol does with a call: rule, resolve, record, and some hold; whatever comes of it is counted, and is no error."""
 
 import asyncio
 from collections.abc import Sequence
 from hashlib import blake2b
 from time import perf_counter
-from typing import Final
+from typing import Final, NamedTuple
 
 from google.protobuf.message import DecodeError
 
 from gateway_hook.call import Call, Read
-from gateway_hook.outcome import Outcome
+from gateway_hook.hold import Gone, Holds
+from gateway_hook.outcome import WILL_WAKE, Outcome, least_certain
 from gateway_hook.recorder import Recorder
 from gateway_hook.resolve import Resolver
 from gateway_hook.rules import Ignored, Rules
+from wakequeue.cluster.knowledge import Cluster
 from wakequeue.errors import Unresolved
+from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import ANSWER, CALLS, IGNORED, UNRESOLVED, Bounded, Event
 
@@ -24,16 +27,27 @@ DIGEST_BYTES: Final = 8
 AT_A_TIME: Final = 500
 
 
+class _Taken(NamedTuple):
+    """What became of a call, the Revisions that it wakes, and what its request goes by, where it may come again."""
+
+    outcome: Outcome
+    woken: Sequence[Revision] = ()
+    request: str = ""
+
+
 class Hook:
     """Takes the calls of one front, by any protocol."""
 
-    def __init__(self, recorder: Recorder, settings: Settings) -> None:
+    def __init__(self, recorder: Recorder, settings: Settings, cluster: Cluster) -> None:
         self._recorder, self._answer_within = recorder, settings.answer_within
         self._rules = Rules(settings)
-        self._resolver = Resolver(settings.service_patterns, settings.revisions_by_host)
+        self._resolver = Resolver(
+            cluster, settings.service_patterns, settings.revisions_by_host, largest=settings.split == "largest"
+        )
+        self._holds = Holds(settings, cluster)
         self._unresolved = Bounded(Event.UNRESOLVED)
         self._failed = Bounded(Event.CALL_FAILED)
-        #: How many calls were answered.
+        #: How many calls were answered, or are held, with all but that done.
         self.answered = 0
         #: Set once no more calls come: who reads a stream of them ends it.
         self.closing = asyncio.Event()
@@ -44,24 +58,32 @@ class Hook:
         `read` makes the call of what was received, and may raise DecodeError or Unresolved. `remaining` is for how many seconds
         the caller still waits for the answer: it comes before half of them are gone, or within `answer_within`.
         """
+        return (await self._call(protocol, caller, read, remaining)).outcome
+
+    async def call_and_hold(
+        self, protocol: str, caller: str, read: Read, remaining: float | None = None, gone: Gone | None = None
+    ) -> Outcome:
+        """Do as `call` does; where calls are held, return only when all that this one wakes is ready, or it has to be answered.
+
+        `gone` returns once the caller has left; without one, this is cancelled then.
+        """
         started = perf_counter()
-        budget = self._answer_within if remaining is None else remaining / 2
-        try:
-            outcome = await self._take(read(), f"{protocol} {caller}", budget)
-        except DecodeError:
-            outcome = self._refuse(protocol, "malformed", "")
-        except Unresolved as error:
-            outcome = self._refuse(protocol, error.reason, error.detail)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is our trouble and not the user's
-            outcome = Outcome.FAILED
-            self._failed.warning(protocol=protocol, error=repr(error))
-        CALLS.labels(protocol, outcome).inc()
-        self.answered += 1
-        ANSWER.observe(perf_counter() - started)
-        return outcome
+        taken = await self._call(protocol, caller, read, remaining)
+        if taken.outcome in WILL_WAKE:
+            left = None if remaining is None else remaining - (perf_counter() - started)
+            try:
+                with self._recorder.still_waits(taken.woken, taken.request):
+                    await self._holds.hold(taken.woken, left, gone)
+            except Exception as error:  # noqa: BLE001  as below
+                self._failed.warning(protocol=protocol, error=repr(error))
+        return taken.outcome
+
+    def let_go(self) -> None:
+        """Have all calls answered that are held, and hold no more."""
+        self._holds.let_go()
 
     def knows_host(self, host: str) -> bool:
-        """Whether the operator's table of hosts has this one."""
+        """Whether the operator's table of hosts has this one, or the cluster."""
         return self._resolver.knows(host.encode())
 
     async def calls(self, protocol: str, caller: str, reads: Sequence[Read], remaining: float | None = None) -> list[Outcome]:
@@ -74,16 +96,38 @@ class Hook:
             outcomes += await asyncio.gather(*(self.call(protocol, caller, read, remaining) for read in some))
         return outcomes
 
-    async def _take(self, call: Call, caller: str, budget: float) -> Outcome:
+    async def _call(self, protocol: str, caller: str, read: Read, remaining: float | None) -> _Taken:
+        started = perf_counter()
+        budget = self._answer_within if remaining is None else remaining / 2
+        try:
+            taken = await self._take(read(), f"{protocol} {caller}", budget)
+        except DecodeError:
+            taken = _Taken(self._refuse(protocol, "malformed", ""))
+        except Unresolved as error:
+            taken = _Taken(self._refuse(protocol, error.reason, error.detail))
+        except Exception as error:  # noqa: BLE001  whatever it is, it is our trouble and not the user's
+            taken = _Taken(Outcome.FAILED)
+            self._failed.warning(protocol=protocol, error=repr(error))
+        CALLS.labels(protocol, taken.outcome).inc()
+        self.answered += 1
+        ANSWER.observe(perf_counter() - started)
+        return taken
+
+    async def _take(self, call: Call, caller: str, budget: float) -> _Taken:
         if ignored := self._rules.ignores(call):
-            return _ignore(ignored)
-        revision = self._resolver.resolve(call.sources)
-        if ignored := self._rules.ignores_revision(revision):
-            return _ignore(ignored)
-        if not call.cold:
-            return await self._recorder.record(revision, caller, budget, style=call.style)
-        request = blake2b(call.request_id.encode(), digest_size=DIGEST_BYTES).hexdigest() if call.request_id else ""
-        return await self._recorder.record_cold(revision, caller, budget, request)
+            return _Taken(_ignore(ignored))
+        revisions = self._resolver.resolve(call.sources)
+        woken = [revision for revision in revisions if not self._rules.ignores_revision(revision)]
+        if not woken:
+            return _Taken(_ignore(Ignored.NAMESPACE))
+        request = _digest(call.request_id) if call.cold and call.request_id else ""
+        if call.cold:
+            recording = [self._recorder.record_cold(one, caller, budget, request) for one in woken]
+        else:
+            recording = [self._recorder.record(one, caller, budget, style=call.style) for one in woken]
+        if len(recording) == 1:  # nearly always, and a task would cost time
+            return _Taken(await recording[0], woken, request)
+        return _Taken(least_certain(await asyncio.gather(*recording)), woken, request)
 
     def _refuse(self, protocol: str, reason: str, detail: str) -> Outcome:
         UNRESOLVED.labels(reason).inc()
@@ -94,3 +138,7 @@ class Hook:
 def _ignore(reason: Ignored) -> Outcome:
     IGNORED.labels(reason).inc()
     return Outcome.IGNORED
+
+
+def _digest(request_id: str) -> str:
+    return blake2b(request_id.encode(), digest_size=DIGEST_BYTES).hexdigest()

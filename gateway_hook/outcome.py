@@ -1,5 +1,6 @@
 """What becomes of a call."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -19,7 +20,7 @@ class Outcome(StrEnum):
     DROPPED = "dropped"
     #: A rule says that it wakes nothing.
     IGNORED = "ignored"
-    #: It names no Revision, or can't be read.
+    #: It names no Revision, or one that doesn't exist, or can't be read.
     UNRESOLVED = "unresolved"
     #: It met a defect of wakequeue.
     FAILED = "failed"
@@ -27,3 +28,23 @@ class Outcome(StrEnum):
 
 #: What becomes of a call that wakes nothing, however often it is made: its request has nothing to wait for.
 WAKES_NOTHING: Final = frozenset({Outcome.UNRESOLVED, Outcome.IGNORED})
+
+#: What becomes of a call whose Revision isn't awake, and will be reported: its request has something to wait for.
+WILL_WAKE: Final = frozenset({Outcome.RECORDED, Outcome.WAITING, Outcome.BUFFERED})
+
+#: From what needs nothing more to what nobody knows: of several Revisions' outcomes the last in this order is the call's.
+LESS_AND_LESS_CERTAIN: Final = (
+    Outcome.UNRESOLVED,
+    Outcome.IGNORED,
+    Outcome.AWAKE,
+    Outcome.RECORDED,
+    Outcome.WAITING,
+    Outcome.BUFFERED,
+    Outcome.DROPPED,
+    Outcome.FAILED,
+)
+
+
+def least_certain(outcomes: Iterable[Outcome]) -> Outcome:
+    """The outcome of a call of several Revisions."""
+    return max(outcomes, key=LESS_AND_LESS_CERTAIN.index)

@@ -10,7 +10,8 @@ QUIET_SECONDS: Final = 0.2
 
 
 async def until_quiet(hook: Hook, within: float) -> None:
-    """Return once no call was answered for a while, or after so many seconds."""
+    """Have held calls answered, and return once no other was for a while, or after so many seconds."""
+    hook.let_go()
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within
     answered = -1

@@ -2,8 +2,12 @@
 
 A call of a Revision that may sleep joins the open group and is answered once that group is durable, or at the answer's
 deadline. One group is committed at a time; meanwhile the next one fills, so that a busy front makes larger commits by itself.
-Above `linger_above` calls a second each commit waits a little longer for company. A Revision that the ledger has called awake
-is answered at once; its calls are counted here and recorded once in `report_every`.
+Above `linger_above` calls a second each commit waits a little longer for company.
+
+A call of an awake Revision is answered at once. Where Kubernetes says whether the Revision is ready, that decides: a call of a
+ready one isn't recorded, unless `report_every` later the Revision isn't ready any more; that of another one may never be answered
+from memory. Where nothing says so, a Revision is awake that the ledger has called so; its calls are counted here and recorded
+once in `report_every`.
 
 While Redis is away the open group holds what comes, up to `buffer_revisions`.
 
@@ -21,14 +25,14 @@ from typing import Final
 from gateway_hook.call import ReportStyle
 from gateway_hook.commits import Commits, Ledger, Part, Stream
 from gateway_hook.outcome import Outcome
+from gateway_hook.passed import Passed
+from gateway_hook.rate import Rate
 from gateway_hook.tallies import Tallies
 from gateway_hook.waiting import Attempt, Waiting
+from wakequeue.cluster.knowledge import Cluster
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
-from wakequeue.telemetry import BUFFERED, DROPPED, RECORDED, Bounded, Event, warning
-
-#: Over how many seconds the rate of calls is measured.
-RATE_WINDOW: Final = 0.1
+from wakequeue.telemetry import BUFFERED, DROPPED, PASSED, RECORDED, Bounded, Event, warning
 
 #: How many waiting requests are remembered: each costs some 300 bytes.
 MOST_WAITING: Final = 100_000
@@ -54,6 +58,7 @@ class Recorder:
         ledger: Ledger,
         ring: Callable[[Iterable[Revision]], None],
         settings: Settings,
+        cluster: Cluster,
         *,
         name: str,
         clock: Callable[[], float] = time.monotonic,
@@ -64,23 +69,29 @@ class Recorder:
         self._filled = asyncio.Event()
         self._awake_until: dict[Revision, float] = {}
         self._awake_calls = Tallies()
+        self._passed = Passed(cluster)
         self._waiting = Waiting(patience=settings.patience, most=MOST_WAITING)
         self._closing = asyncio.Event()
         self._unrecorded = 0
         self._in_hand = 0
         BUFFERED.set_function(lambda: self._unrecorded)
         self._buffer_full = Bounded(Event.CALLS_DROPPED)
-        self._rate = _Rate(clock)
+        self._rate = Rate(clock)
         self._committing = asyncio.create_task(self._commit_groups(), name="recorder")
         self._later = (
             asyncio.create_task(self._flush_awake(), name="recorder of awake Revisions"),
             asyncio.create_task(self._tell_who_waits(), name="recorder of waiting requests"),
+            asyncio.create_task(self._look_again(), name="recorder of ready Revisions"),
         )
 
     async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
         """Record one call that `caller` told of, and return within `budget` seconds."""
         now = self._clock()
-        if now < self._awake_until.get(revision, 0.0):
+        ready = self._passed.is_ready(revision)
+        if ready:
+            self._passed.add(revision, caller, now, style)
+            return Outcome.AWAKE
+        if ready is None and now < self._awake_until.get(revision, 0.0):
             self._awake_until[revision] = now + self._settings.idle_after
             self._awake_calls.add(revision, caller, now, style)
             self._unrecorded += 1
@@ -111,6 +122,10 @@ class Recorder:
             group.tallies.add(revision, caller, now)
         return await self._answer(group, budget)
 
+    def still_waits(self, revisions: Iterable[Revision], request: str) -> contextlib.AbstractContextManager[None]:
+        """Meanwhile, tell the ledger of a request that was recorded as if it came again all the time."""
+        return self._waiting.held(revisions, request, self._clock)
+
     @property
     def alive(self) -> bool:
         """Whether it still records; a defect alone can end it before `close`."""
@@ -118,6 +133,7 @@ class Recorder:
 
     async def close(self, within: float) -> None:
         """Make durable what was called so far; what isn't after `within` seconds is dropped, counted and logged."""
+        self._record_lost()
         self._closing.set()
         self._filled.set()
         try:
@@ -150,11 +166,25 @@ class Recorder:
             calls, self._awake_calls = self._awake_calls, Tallies()
             await self._commit("awake", calls)
 
+    async def _look_again(self) -> None:
+        while not await self._closing_within(self._settings.report_every):
+            self._record_lost()
+
+    def _record_lost(self) -> None:
+        """Have those calls recorded that were let pass, and whose Revision isn't ready any more."""
+        lost, passed = self._passed.take()
+        PASSED.inc(passed)
+        for revision, tally in lost.items():
+            if self._has_room(revision):
+                self._join(tally.calls).tallies.add_calls(revision, tally)
+            else:
+                self._drop("the buffer is full", tally.calls)
+
     async def _tell_who_waits(self) -> None:
         told_at = self._clock()
         while not await self._closing_within(self._settings.report_every / 2):
             then, told_at = told_at, self._clock()
-            async for parts in self._commits.send("waiting", self._waiting.since(then)):
+            async for parts in self._commits.send("waiting", self._waiting.since(then, told_at)):
                 self._ring_due(parts)
             self._waiting.forget(self._clock())
 
@@ -186,18 +216,18 @@ class Recorder:
         tallies = self._open.tallies
         return revision in tallies or self._in_hand + len(tallies) < self._settings.buffer_revisions
 
-    def _drop(self, because: str) -> Outcome:
-        DROPPED.inc()
-        self._buffer_full.warning(calls=1, because=because)
+    def _drop(self, because: str, calls: int = 1) -> Outcome:
+        DROPPED.inc(calls)
+        self._buffer_full.warning(calls=calls, because=because)
         return Outcome.DROPPED
 
-    def _join(self) -> _Group:
-        """The open group, for one more call."""
+    def _join(self, calls: int = 1) -> _Group:
+        """The open group, for so many more calls."""
         group = self._open
         if not group.tallies:
             self._filled.set()
             asyncio.get_running_loop().call_later(self._settings.answer_within, group.answered.set)
-        self._unrecorded += 1
+        self._unrecorded += calls
         return group
 
     async def _answer(self, group: _Group, budget: float) -> Outcome:
@@ -209,21 +239,3 @@ class Recorder:
                 async with asyncio.timeout(budget):
                     await group.answered.wait()
         return group.outcome
-
-
-class _Rate:
-    """The rate of calls over the last window."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._since, self._calls, self._a_second = clock(), 0, 0.0
-
-    def count(self, calls: int) -> None:
-        self._calls += calls
-        now = self._clock()
-        if now - self._since >= RATE_WINDOW:
-            self._a_second = self._calls / (now - self._since)
-            self._since, self._calls = now, 0
-
-    def above(self, a_second: float) -> bool:
-        return self._a_second > a_second

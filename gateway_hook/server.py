@@ -17,6 +17,7 @@ from gateway_hook.port import Port
 from gateway_hook.recorder import Recorder
 from wakequeue import broker
 from wakequeue.admin import AdminServer
+from wakequeue.cluster.knowledge import Unknown
 from wakequeue.ledger import FrontLedger, WorkerLedger
 from wakequeue.reach import Reach
 from wakequeue.setting_sources import load
@@ -37,10 +38,11 @@ async def _serve(settings: Settings) -> None:
     told = told_to_stop()
     reach = Reach(settings)
     app = broker.make_app(reach)
+    cluster = Unknown()
     ledger = FrontLedger.connect(reach, settings, broker.QUEUE)
     doorbell = Doorbell(lambda revisions: broker.ring(app, revisions))
-    recorder = Recorder(ledger, doorbell.ring, settings, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
-    calls = Hook(recorder, settings)
+    recorder = Recorder(ledger, doorbell.ring, settings, cluster, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
+    calls = Hook(recorder, settings, cluster)
     services = Mixer(calls, settings).handlers() | ExtAuthz(calls, settings).handlers() | AccessLog(calls, settings).handlers()
     port = Port(calls, services, settings)
     http = HttpPort(calls, settings)

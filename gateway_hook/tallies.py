@@ -32,6 +32,13 @@ class Tally:
     requests: dict[str, Waits] = field(default_factory=dict)
     style: ReportStyle = ""
 
+    def count(self, caller: str, calls: int) -> None:
+        """Count calls that a caller made."""
+        self.calls += calls
+        if caller not in self.callers and len(self.callers) >= MOST_CALLERS:
+            caller = OTHERS
+        self.callers[caller] = self.callers.get(caller, 0) + calls
+
 
 class Tallies(dict[Revision, Tally]):
     """Calls by Revision, with who made them, and the times of the first and the last."""
@@ -39,11 +46,16 @@ class Tallies(dict[Revision, Tally]):
     def add(self, revision: Revision, caller: str, now: float, style: ReportStyle = "") -> None:
         """Count one call; the last style that is named is that of them all."""
         tally = self._at(revision, now)
-        tally.calls += 1
         tally.style = style or tally.style
-        if caller not in tally.callers and len(tally.callers) >= MOST_CALLERS:
-            caller = OTHERS
-        tally.callers[caller] = tally.callers.get(caller, 0) + 1
+        tally.count(caller, 1)
+
+    def add_calls(self, revision: Revision, calls: Tally) -> None:
+        """Count calls that were counted elsewhere."""
+        tally = self._at(revision, calls.first)
+        tally.last = max(tally.last, calls.last)
+        tally.style = calls.style or tally.style
+        for caller, count in calls.callers.items():
+            tally.count(caller, count)
 
     def add_request(self, revision: Revision, caller: str, now: float, request: str) -> None:
         """Take note of a request that waits."""

@@ -1,6 +1,7 @@
 """Requests that found no upstream, and come again until they find one: each is one call, however often it comes. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -23,6 +24,8 @@ class Attempt(Enum):
 class _Request:
     last: float
     counted: bool = False
+    #: How many of its attempts are held.
+    held: int = 0
 
 
 class Waiting:
@@ -62,20 +65,32 @@ class Waiting:
             if one := known.get(request):
                 one.counted = True
 
-    def since(self, then: float) -> Tallies:
-        """Those requests that came since `then`, and are counted: each only waits."""
+    @contextmanager
+    def held(self, revisions: Iterable[Revision], request: str, clock: Callable[[], float]) -> Iterator[None]:
+        """Meanwhile, a request that came comes all the time: its attempt is held, and there is no further one."""
+        attempts = [one for revision in revisions if (one := self._requests.get(revision, {}).get(request))]
+        for one in attempts:
+            one.held += 1
+        try:
+            yield
+        finally:
+            for one in attempts:
+                one.held, one.last = one.held - 1, clock()
+
+    def since(self, then: float, now: float) -> Tallies:
+        """Those requests that came from `then` to `now`, and are counted: each only waits."""
         tallies = Tallies()
         for revision, requests in self._requests.items():
             for request, one in requests.items():
-                if one.counted and one.last >= then:
-                    tallies.add_request(revision, "", one.last, request)
+                if one.counted and (one.held or one.last >= then):
+                    tallies.add_request(revision, "", now if one.held else one.last, request)
         return tallies
 
     def forget(self, now: float) -> None:
         """Forget those whose clients are thought to have gone."""
         self._looked_at = now
         for revision, requests in list(self._requests.items()):
-            gone = [request for request, one in requests.items() if one.last <= now - self._patience]
+            gone = [request for request, one in requests.items() if not one.held and one.last <= now - self._patience]
             for request in gone:
                 del requests[request]
             self._count -= len(gone)

@@ -37,8 +37,11 @@ LOG_ENTRIES = Counter("wakequeue_log_entries", "Entries of gateways' access logs
 IGNORED = Counter("wakequeue_ignored", "Calls that wake nothing, by the rule that says so.", ["reason"], registry=FRONT)
 REFUSED = Counter("wakequeue_refused", "Calls that were not let in, by reason.", ["reason"], registry=FRONT)
 RECORDED = Counter("wakequeue_recorded", "Calls that this front made durable in the ledger.", registry=FRONT)
+PASSED = Counter("wakequeue_passed", "Calls that need no record: their Revision was ready, and still was later.", registry=FRONT)
 DROPPED = Counter("wakequeue_dropped", "Calls that could not be held until Redis came back.", registry=FRONT)
 BUFFERED = Gauge("wakequeue_buffered_calls", "Calls that this front holds and has not yet recorded.", registry=FRONT)
+HELD = Gauge("wakequeue_held_calls", "Calls that wait for their Revisions to be ready before they are answered.", registry=FRONT)
+HOLDS = Counter("wakequeue_holds", "Calls that were to wait so, by why they wait no longer.", ["ended"], registry=FRONT)
 
 # The worker
 REPORTS = Counter(
@@ -94,7 +97,8 @@ CLUSTER_WATCHES = Counter(
     "wakequeue_cluster_watches", "Watches that ended, or could not begin, by cause.", ["collection", "cause"], registry=None
 )
 STAGE = Histogram("wakequeue_stage_seconds", "How long each stage took.", ["stage"], buckets=_SECONDS, registry=None)
-ANSWER = STAGE.labels("answer")  # a gateway's call -> our answer
+ANSWER = STAGE.labels("answer")  # a gateway's call -> our answer, or held
+HOLD = STAGE.labels("hold")  # a call recorded -> its answer, where it is held
 RECORD = STAGE.labels("record")  # a commit sent to Redis -> durable
 QUEUE = STAGE.labels("queue")  # a wake-up due -> taken by a worker
 SEND = STAGE.labels("send")  # a report handed to the sender -> its frame written

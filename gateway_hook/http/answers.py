@@ -94,7 +94,7 @@ def _why_not(wake: Wake) -> str:
         Revision(wake.namespace, wake.revision)
     except ValueError as error:
         return str(error)
-    return ""
+    return "there is no such Revision"
 
 
 def to_refused(refusal: Refusal) -> Answer:

@@ -22,6 +22,24 @@ WAKE: Final = "http_wake"
 LINGER_SECONDS: Final = 2.0
 
 
+class Rest:
+    """What comes of a request after its headers, without its body."""
+
+    def __init__(self, receive: ASGIReceiveCallable) -> None:
+        self._receive, self._is_read = receive, False
+
+    async def until_read(self) -> None:
+        """Return once the client has sent its whole body, or is gone."""
+        if not self._is_read:
+            await self._receive()
+
+    async def until_gone(self) -> None:
+        """Return once the client is gone; an HTTP/1.1 client that sends another request ahead isn't seen to go."""
+        while (await self._receive())["type"] != "http.disconnect":
+            self._is_read = True
+        self._is_read = True
+
+
 class App:
     """Answers the requests of one port; `draining` is set once it closes. Raises SettingsError where tokens can't be used."""
 
@@ -32,8 +50,8 @@ class App:
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Answer one request, and only then look after the rest of it."""
         assert scope["type"] == "http", "connections has no other"
-        request = _request(scope)
-        answer = await self._answer(request, _caller(scope))
+        request, rest = _request(scope), Rest(receive)
+        answer = await self._answer(request, _caller(scope), rest)
         headers = answer.headers
         is_http_1 = scope["http_version"].startswith("1")
         goes_on = is_http_1 and request.has_body and not request.waits
@@ -42,22 +60,30 @@ class App:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
         await send({"type": "http.response.body", "body": answer.body, "more_body": goes_on})
         if goes_on:
-            await _until_read(receive)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    await rest.until_read()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _answer(self, request: Request, caller: str) -> Answer:
+    async def _answer(self, request: Request, caller: str, rest: Rest) -> Answer:
         match kind_of(request, self._hook.knows_host):
             case Probe() as probe:
                 await self._hook.call(COLD, caller, probe_call)
                 return answers.to_probe(probe, draining=self._draining.is_set())
             case Cold(wants_page):
-                outcome = await self._hook.call(COLD, caller, lambda: cold_call(request))
-                return answers.to_cold(outcome, page=self._page and wants_page)
+                return await self._cold(request, caller, rest, page=self._page and wants_page)
             case Wake() as wake:
                 return await self._wake(request, wake, caller)
         # Counted as unresolved: where a gateway sends what it shouldn't, its operator can see it.
         await self._hook.call(COLD, caller, lambda: cold_call(request))
         return answers.NOTHING
+
+    async def _cold(self, request: Request, caller: str, rest: Rest, *, page: bool) -> Answer:
+        if page:  # which is there to be seen at once
+            outcome = await self._hook.call(COLD, caller, lambda: cold_call(request))
+        else:
+            outcome = await self._hook.call_and_hold(COLD, caller, lambda: cold_call(request), gone=rest.until_gone)
+        return answers.to_cold(outcome, page=page)
 
     async def _wake(self, request: Request, wake: Wake, caller: str) -> Answer:
         if request.method != "POST":
@@ -76,10 +102,3 @@ def _caller(scope: HTTPScope) -> str:
     """The peer's address, as the gRPC port names it."""
     address, port, *_ = scope["client"] or ("", 0)
     return name_of((), f"ipv6:[{address}]:{port}" if ":" in address else f"ipv4:{address}:{port}")
-
-
-async def _until_read(receive: ASGIReceiveCallable) -> None:
-    """Return once the client has sent its whole body, or has had the time for it, or is gone."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LINGER_SECONDS):
-            await receive()

@@ -80,7 +80,7 @@ Kind = Probe | Cold | Wake | None
 
 
 def kind_of(request: Request, knows_host: Callable[[str], bool]) -> Kind:
-    """What a request is; `knows_host` says whether the operator's table has a host."""
+    """What a request is; `knows_host` says whether a host is known to mean a Revision."""
     headers = request.headers
     if is_probe(headers) or is_probes_agent(headers.get("user-agent", "")):
         return Probe(_probe(headers), headers.get(NETWORK_HASH, ""))

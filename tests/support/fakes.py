@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from gateway_hook.call import ReportStyle
@@ -124,8 +125,10 @@ class Told:
 class FakeRecorder:
     """The recorder as a hook sees it: remembers what it was told, and says, or raises, what it is made to."""
 
-    outcome: Outcome | Exception = Outcome.RECORDED
+    outcome: Outcome | Exception | Mapping[Revision, Outcome] = Outcome.RECORDED
     told: list[Told] = field(default_factory=list)
+    #: The requests that still waited.
+    waited: list[tuple[Revision, str]] = field(default_factory=list)
 
     async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
         """See `gateway_hook.recorder.Recorder.record`."""
@@ -134,6 +137,11 @@ class FakeRecorder:
     async def record_cold(self, revision: Revision, caller: str, budget: float, request: str) -> Outcome:
         """See `gateway_hook.recorder.Recorder.record_cold`."""
         return self._take(Told(revision, caller, budget, cold=True, request=request))
+
+    def still_waits(self, revisions: Sequence[Revision], request: str) -> AbstractContextManager[None]:
+        """See `gateway_hook.recorder.Recorder.still_waits`."""
+        self.waited += [(revision, request) for revision in revisions]
+        return nullcontext()
 
     @property
     def revisions(self) -> list[Revision]:
@@ -144,7 +152,7 @@ class FakeRecorder:
         self.told.append(told)
         if isinstance(self.outcome, Exception):
             raise self.outcome
-        return self.outcome
+        return self.outcome if isinstance(self.outcome, Outcome) else self.outcome[told.revision]
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,11 @@ class Http2(_Connection):
         self._flush()
         return stream
 
+    def reset(self, stream: int) -> None:
+        """Give a request up."""
+        self._connection.reset_stream(stream)
+        self._flush()
+
     def send_body(self, stream: int, length: int) -> int:
         """Send so many bytes of a request's body, or until the server resets it; return how many were sent."""
         sent = 0

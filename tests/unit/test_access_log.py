@@ -18,6 +18,7 @@ from gateway_hook.envoy import access_log, streams
 from gateway_hook.envoy.access_log import SERVICE, AccessLog
 from gateway_hook.hook import Hook
 from gateway_hook.outcome import Outcome
+from wakequeue.cluster.knowledge import Unknown
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
 from wakequeue.telemetry import CALLS, FRONT, IGNORED, LOG_ENTRIES, UNRESOLVED
@@ -38,7 +39,7 @@ COLD_FLAGS: Final = ("no_healthy_upstream", "upstream_connection_failure", "no_c
 def log_of(recorder: FakeRecorder, **settings: str) -> tuple[AccessLog, Hook]:
     """Return the service of these settings, and its hook."""
     loaded = load({f"WAKEQUEUE_{name.upper()}": text for name, text in settings.items()})
-    hook = Hook(cast("Recorder", recorder), loaded)
+    hook = Hook(cast("Recorder", recorder), loaded, Unknown())
     return AccessLog(hook, loaded), hook
 
 

@@ -17,6 +17,7 @@ from gateway_hook.envoy.check_request import call_of
 from gateway_hook.envoy.ext_authz import SERVICE, ExtAuthz
 from gateway_hook.hook import Hook
 from gateway_hook.outcome import Outcome
+from wakequeue.cluster.knowledge import Unknown
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
 from wakequeue.telemetry import CALLS, FRONT, IGNORED, UNRESOLVED
@@ -40,7 +41,7 @@ Pairs = tuple[tuple[str, str | bytes], ...]
 def authz_of(recorder: FakeRecorder, **settings: str) -> ExtAuthz:
     """Return the service of these settings."""
     loaded = load({f"WAKEQUEUE_{name.upper()}": text for name, text in settings.items()})
-    return ExtAuthz(Hook(cast("Recorder", recorder), loaded), loaded)
+    return ExtAuthz(Hook(cast("Recorder", recorder), loaded, Unknown()), loaded)
 
 
 def answer(data: bytes, recorder: FakeRecorder, metadata: Pairs = (), remaining: float | None = None, **settings: str) -> bytes:
@@ -105,6 +106,28 @@ def test_the_answer_may_have_the_router_retry(outcome: Outcome | Exception) -> N
             "x-envoy-upstream-rq-timeout-ms": ("0", 2),
         },
     )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "retry_headers", "added"),
+    [
+        (Outcome.RECORDED, "false", 4),
+        (Outcome.WAITING, "false", 4),
+        (Outcome.BUFFERED, "false", 4),
+        (Outcome.DROPPED, "false", 4),
+        (Outcome.FAILED, "false", 4),
+        (Outcome.AWAKE, "false", 0),
+        (Outcome.AWAKE, "true", 4),
+        (Outcome.IGNORED, "true", 0),
+        (Outcome.UNRESOLVED, "true", 0),
+    ],
+)
+def test_in_hold_mode_the_router_retries_what_may_sleep(outcome: Outcome, retry_headers: str, added: int) -> None:
+    """Whatever `envoy_retry_headers` say: Envoy may hear after us that the Revision is ready."""
+    loaded = load({"WAKEQUEUE_ENVOY_RETRY_HEADERS": retry_headers, "WAKEQUEUE_MODE": "hold", "WAKEQUEUE_KUBERNETES": "on"})
+    authz = ExtAuthz(Hook(cast("Recorder", FakeRecorder(outcome)), loaded, Unknown()), loaded)
+    data = asyncio.run(authz.check(check_request(extensions=NAMED), cast("Context", FakeContext())))
+    assert len(headers_added(data)[1]) == added
 
 
 @pytest.mark.parametrize(("remaining", "budget"), [(None, 0.1), (10.0, 5.0), (0.2, 0.1), (0.0, 0.0)])

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 from google.protobuf.message import DecodeError
-from support.fakes import FakeRecorder, Told
+from support.fakes import FakeCluster, FakeRecorder, Told
 
-from gateway_hook.call import Call, Host, Named
+from gateway_hook.call import Call, Host, Named, ReportStyle
 from gateway_hook.hook import Hook
-from gateway_hook.outcome import Outcome
+from gateway_hook.outcome import LESS_AND_LESS_CERTAIN, Outcome, least_certain
+from wakequeue.cluster.knowledge import Unknown
 from wakequeue.errors import Unresolved
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
@@ -25,9 +26,10 @@ HELLO = Revision("shop", "hello-00001")
 NAMED = (Named(b"shop", b"hello-00001"),)
 
 
-def hook_of(recorder: FakeRecorder, **settings: str) -> Hook:
-    """Return a hook of these settings."""
-    return Hook(cast("Recorder", recorder), load({f"WAKEQUEUE_{name.upper()}": text for name, text in settings.items()}))
+def hook_of(recorder: FakeRecorder, cluster: FakeCluster | None = None, **settings: str) -> Hook:
+    """Return a hook of these settings, of a cluster of which nothing is known unless one is given."""
+    loaded = load({f"WAKEQUEUE_{name.upper()}": text for name, text in settings.items()})
+    return Hook(cast("Recorder", recorder), loaded, cluster or Unknown())
 
 
 def take(
@@ -164,6 +166,79 @@ def test_the_table_of_hosts_names_revisions() -> None:
         revisions_by_host='{"hello.example": "shop/hello-00001"}',
     )
     assert recorder.revisions == [HELLO]
+
+
+SECOND = Revision("other", "hello-00002")
+SPLIT = (Host(b"hello.example"),)
+
+
+def of_a_split(*revisions: Revision) -> FakeCluster:
+    """Return a cluster with a host that these Revisions share."""
+    cluster = FakeCluster(hosts={"hello.example": revisions})
+    for revision in revisions:
+        cluster.is_at_zero(revision)
+    return cluster
+
+
+def test_a_call_wakes_all_that_it_means() -> None:
+    """Each is recorded at the same time, with the whole budget; of all outcomes the call's is the least certain."""
+
+    class Together(FakeRecorder):
+        async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
+            await barrier.wait()
+            return await super().record(revision, caller, budget, style=style)
+
+    async def run() -> Outcome:
+        return await hook_of(recorder, of_a_split(HELLO, SECOND)).call("test", "x", lambda: Call(sources=SPLIT))
+
+    barrier, recorder = asyncio.Barrier(2), Together({HELLO: Outcome.AWAKE, SECOND: Outcome.RECORDED})
+    assert asyncio.run(asyncio.wait_for(run(), 10)) is Outcome.RECORDED
+    assert sorted((one.revision, one.budget) for one in recorder.told) == [(SECOND, 0.1), (HELLO, 0.1)]
+    assert sample("calls", protocol="test", outcome="recorded") == 1
+    assert sample("calls", protocol="test", outcome="awake") == 0
+
+
+def test_with_split_largest_a_call_wakes_one() -> None:
+    """That with the largest share, the first that the cluster names; a cold one as well."""
+    for call in (Call(sources=SPLIT), Call(sources=SPLIT, cold=True)):
+        recorder = FakeRecorder()
+        asyncio.run(hook_of(recorder, of_a_split(SECOND, HELLO), split="largest").call("test", "x", lambda call=call: call))
+        assert recorder.revisions == [SECOND]
+
+
+def test_every_outcome_has_its_place_in_the_order() -> None:
+    """What is still to be answered for outweighs what is done."""
+    assert sorted(LESS_AND_LESS_CERTAIN) == sorted(Outcome)
+    assert least_certain([Outcome.BUFFERED, Outcome.AWAKE, Outcome.RECORDED]) is Outcome.BUFFERED
+    assert least_certain([Outcome.DROPPED, Outcome.BUFFERED]) is Outcome.DROPPED
+
+
+def test_the_rules_look_at_each_namespace() -> None:
+    """A Revision whose namespace they don't have isn't woken; a call is ignored where none is left."""
+    recorder = FakeRecorder()
+    hook = hook_of(recorder, of_a_split(SECOND, HELLO), namespaces="shop")
+    assert asyncio.run(hook.call("test", "x", lambda: Call(sources=SPLIT))) is Outcome.RECORDED
+    assert recorder.revisions == [HELLO]
+    assert sample("ignored", reason="namespace") == 0
+    hook = hook_of(recorder, of_a_split(SECOND, Revision("third", "x")), namespaces="shop")
+    assert asyncio.run(hook.call("test", "x", lambda: Call(sources=SPLIT))) is Outcome.IGNORED
+    assert sample("ignored", reason="namespace") == 1
+    assert recorder.revisions == [HELLO]
+
+
+def test_a_revision_that_does_not_exist_wakes_nothing() -> None:
+    """It is counted among those that named none."""
+    recorder = FakeRecorder()
+    hook = hook_of(recorder, of_a_split(SECOND))
+    assert asyncio.run(hook.call("test", "x", lambda: Call(sources=NAMED))) is Outcome.UNRESOLVED
+    assert sample("unresolved", reason="unknown_revision") == 1
+    assert recorder.told == []
+
+
+def test_the_hook_knows_the_hosts_of_table_and_cluster() -> None:
+    """The HTTP port asks it what a cold request is."""
+    hook = hook_of(FakeRecorder(), of_a_split(HELLO), revisions_by_host='{"mine.example": "shop/hello-00001"}')
+    assert [hook.knows_host(host) for host in ("hello.example:80", "mine.example", "other.example")] == [True, True, False]
 
 
 def test_the_front_knows_how_many_calls_were_answered() -> None:

@@ -11,6 +11,7 @@ from gateway_hook.hook import Hook
 from gateway_hook.http import port as http_port
 from gateway_hook.http.port import HttpPort
 from gateway_hook.recorder import Recorder
+from wakequeue.cluster.knowledge import Unknown
 from wakequeue.errors import CannotStart, SettingsError
 from wakequeue.setting_sources import load
 
@@ -23,7 +24,7 @@ def served(talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitabl
     settings = load({"WAKEQUEUE_HTTP_ADDRESS": f"127.0.0.1:{free_port()}"})
 
     async def run() -> T:
-        port = HttpPort(Hook(cast("Recorder", None), settings), settings)
+        port = HttpPort(Hook(cast("Recorder", None), settings, Unknown()), settings)
         await port.open()
         reader, writer = await asyncio.open_connection(settings.http_address.host, settings.http_address.port)
         try:
@@ -69,7 +70,7 @@ def test_an_address_that_is_not_here(address: str) -> None:
     settings = load({"WAKEQUEUE_HTTP_ADDRESS": address})
 
     async def run() -> None:
-        await HttpPort(Hook(cast("Recorder", None), settings), settings).open()
+        await HttpPort(Hook(cast("Recorder", None), settings, Unknown()), settings).open()
 
     with pytest.raises(CannotStart, match=rf"{address} \(WAKEQUEUE_HTTP_ADDRESS\)"):
         asyncio.run(run())
@@ -80,7 +81,7 @@ def test_tokens_that_cannot_be_used() -> None:
     settings = load({"WAKEQUEUE_GRPC_TOKEN_FILE": "/nowhere/token"})
 
     async def run() -> None:
-        HttpPort(Hook(cast("Recorder", None), settings), settings)
+        HttpPort(Hook(cast("Recorder", None), settings, Unknown()), settings)
 
     with pytest.raises(SettingsError, match="WAKEQUEUE_GRPC_TOKEN_FILE"):
         asyncio.run(run())

@@ -16,6 +16,7 @@ from gateway_hook.hook import Hook
 from gateway_hook.mixer.adapter import Mixer
 from gateway_hook.mixer.templates import AUTHORIZATION
 from gateway_hook.outcome import Outcome
+from wakequeue.cluster.knowledge import Unknown
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
 from wakequeue.telemetry import CALLS, FRONT, IGNORED, UNRESOLVED
@@ -38,7 +39,7 @@ CACHED: Final = bytes.fromhex("0a00 12020802 18c0843d")
 def mixer_of(recorder: FakeRecorder, **settings: str) -> tuple[Mixer, Hook]:
     """Return the adapter of these settings, and its hook."""
     loaded = load({f"WAKEQUEUE_{name.upper()}": text for name, text in settings.items()})
-    hook = Hook(cast("Recorder", recorder), loaded)
+    hook = Hook(cast("Recorder", recorder), loaded, Unknown())
     return Mixer(hook, loaded), hook
 
 

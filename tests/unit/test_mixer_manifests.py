@@ -18,6 +18,7 @@ from gateway_hook.hook import Hook
 from gateway_hook.mixer.adapter import Mixer
 from gateway_hook.mixer.command import mixer
 from gateway_hook.mixer.templates import TEMPLATES
+from wakequeue.cluster.knowledge import Unknown
 from wakequeue.setting_sources import load
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def test_an_instance_written_with_a_template_is_understood(name: str) -> None:
         request.adapter_config.type_url = "type.googleapis.com/wakequeue.mixer.Params"
         request.adapter_config.value = _params(namespace="shop", service="cart")
     recorder, settings = FakeRecorder(), load({})
-    adapter = Mixer(Hook(cast("Recorder", recorder), settings), settings)
+    adapter = Mixer(Hook(cast("Recorder", recorder), settings, Unknown()), settings)
     asyncio.run(adapter.answer(TEMPLATES[name], request.SerializeToString(), cast("Context", FakeContext())))
     assert [str(revision) for revision in recorder.revisions] == ["shop/cart"]
 

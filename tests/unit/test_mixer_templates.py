@@ -28,6 +28,7 @@ from gateway_hook.hook import Hook
 from gateway_hook.mixer.adapter import Mixer
 from gateway_hook.mixer.templates import TEMPLATES
 from gateway_hook.outcome import Outcome
+from wakequeue.cluster.knowledge import Unknown
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
 from wakequeue.telemetry import CALLS, FRONT, IGNORED, UNRESOLVED
@@ -44,7 +45,7 @@ WITH_A_MAP: Final = ("quota", "metric", "logentry", "authorization")
 def answer(template: str, data: bytes, recorder: FakeRecorder, **settings: str) -> bytes:
     """Return the answer's bytes to one request."""
     loaded = load({f"WAKEQUEUE_{name.upper()}": text for name, text in settings.items()})
-    mixer = Mixer(Hook(cast("Recorder", recorder), loaded), loaded)
+    mixer = Mixer(Hook(cast("Recorder", recorder), loaded, Unknown()), loaded)
     return asyncio.run(mixer.answer(TEMPLATES[template], data, cast("Context", FakeContext())))
 
 

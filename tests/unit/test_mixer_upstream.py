@@ -12,6 +12,7 @@ from gateway_hook.hook import Hook
 from gateway_hook.mixer.adapter import Mixer
 from gateway_hook.mixer.templates import TEMPLATES
 from gateway_hook.outcome import Outcome
+from wakequeue.cluster.knowledge import Unknown
 from wakequeue.setting_sources import load
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def request(template: str, more: str = "") -> bytes:
 def answer(template: str, data: bytes, recorder: FakeRecorder) -> bytes:
     """Return the answer's bytes to one request."""
     settings = load({})
-    mixer = Mixer(Hook(cast("Recorder", recorder), settings), settings)
+    mixer = Mixer(Hook(cast("Recorder", recorder), settings, Unknown()), settings)
     return asyncio.run(mixer.answer(TEMPLATES[template], data, cast("Context", FakeContext())))
 
 

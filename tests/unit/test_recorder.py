@@ -10,13 +10,15 @@ from typing import Final, ParamSpec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support.fakes import FakeLedger
+from support.fakes import FakeCluster, FakeLedger
+from support.waiting import wait_until_async
 
 from gateway_hook import commits as module
 from gateway_hook import recorder as recorder_module
 from gateway_hook.commits import COMMIT_SIZE
 from gateway_hook.outcome import Outcome
 from gateway_hook.recorder import Recorder
+from wakequeue.cluster.knowledge import Cluster, Unknown
 from wakequeue.ledger import Commit, Entry
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
@@ -63,7 +65,12 @@ def _retry_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def recorder_of(
-    ledger: FakeLedger, *, clock: Clock | None = None, rung: list[Revision] | None = None, **numbers: float
+    ledger: FakeLedger,
+    *,
+    clock: Clock | None = None,
+    rung: list[Revision] | None = None,
+    cluster: Cluster | None = None,
+    **numbers: float,
 ) -> Recorder:
     """A recorder whose waits are long where the test sets none."""
     waits = Settings(**{"answer_within": LONG, "report_every": LONG} | numbers)
@@ -71,15 +78,20 @@ def recorder_of(
     def ring(revisions: Iterable[Revision]) -> None:
         ([] if rung is None else rung).extend(revisions)
 
-    return Recorder(ledger, ring, waits, name="front", clock=clock or Clock())
+    return Recorder(ledger, ring, waits, cluster or Unknown(), name="front", clock=clock or Clock())
 
 
 @asynccontextmanager
 async def recording(
-    ledger: FakeLedger, *, clock: Clock | None = None, rung: list[Revision] | None = None, **numbers: float
+    ledger: FakeLedger,
+    *,
+    clock: Clock | None = None,
+    rung: list[Revision] | None = None,
+    cluster: Cluster | None = None,
+    **numbers: float,
 ) -> AsyncIterator[Recorder]:
     """A recorder that is closed, with the ledger back, at the end."""
-    recorder = recorder_of(ledger, clock=clock, rung=rung, **numbers)
+    recorder = recorder_of(ledger, clock=clock, rung=rung, cluster=cluster, **numbers)
     yield recorder
     ledger.away = False
     ledger.let_go()
@@ -679,6 +691,21 @@ async def test_a_request_is_told_of_once_it_is_counted() -> None:
 
 
 @on_a_loop
+async def test_a_request_that_is_held_is_told_of() -> None:
+    """It comes no more, and waits: the ledger hears so for as long as it does."""
+    ledger, clock = FakeLedger(), Clock()
+    async with recording(ledger, clock=clock, report_every=0.02) as recorder:
+        assert await attempt(recorder, "1") == [Outcome.RECORDED]
+        with recorder.still_waits([A], "1"):
+            for clock.now in (1_030.0, 1_060.0):
+                seen = len(ledger.commits)
+                await ledger.until(lambda seen=seen: len(ledger.commits) > seen + 1)
+                assert entries(ledger)[-1].requests == {"1": ("", 0.0)}
+        assert await attempt(recorder, "1") == [Outcome.WAITING]
+    assert ledger.calls() == {A: 1}
+
+
+@on_a_loop
 async def test_a_further_attempt_needs_no_room() -> None:
     """It holds nothing, so that a full buffer neither drops nor forgets it; one that was dropped is a call when it comes again."""
     ledger = FakeLedger()
@@ -702,3 +729,112 @@ async def test_the_last_style_that_is_named_is_told() -> None:
     async with recording(ledger) as recorder:
         await asyncio.gather(*(recorder.record(A, CALLER, LONG, style=style) for style in ("activator", "original", "")))
     assert [entry.style for entry in entries(ledger)] == ["original"]
+
+
+# What a cluster says of a Revision.
+
+
+@on_a_loop
+async def test_calls_of_a_ready_revision_are_not_recorded() -> None:
+    """They are answered at once, whatever the ledger knows, even with it away, and counted once they are known to need nothing."""
+    ledger, cluster = FakeLedger(), FakeCluster()
+    cluster.is_ready(A)
+    ledger.away = True
+    before = metric("wakequeue_passed_total")
+    async with recording(ledger, cluster=cluster, report_every=0.01) as recorder:
+        assert await call(recorder, *[A] * 100) == [Outcome.AWAKE] * 100
+        await wait_until_async(lambda: metric("wakequeue_passed_total") - before == 100)
+        assert await call(recorder, A) == [Outcome.AWAKE]
+        assert metric("wakequeue_buffered_calls") == 0
+    assert ledger.attempts == []
+    assert metric("wakequeue_passed_total") - before == 101
+
+
+@pytest.mark.parametrize("lost", ["its endpoints", "access"])
+@on_a_loop
+async def test_calls_of_a_revision_that_turns_out_not_to_be_ready_are_recorded(lost: str) -> None:
+    """Within `report_every` of being answered: with their number, callers, times and style, in the open group, and rung."""
+    ledger, cluster, clock, rung = FakeLedger(), FakeCluster(), Clock(), list[Revision]()
+    cluster.is_ready(A)
+    cluster.is_ready(B)
+    before = metric("wakequeue_passed_total")
+    async with recording(ledger, cluster=cluster, clock=clock, rung=rung, report_every=0.3) as recorder:
+        for number in range(10):
+            assert await recorder.record(A, f"caller {number % 3}", LONG, style="original") is Outcome.AWAKE
+            clock.now += 1
+        if lost == "access":
+            cluster.away = True
+        else:
+            assert await call(recorder, B) == [Outcome.AWAKE]
+            cluster.is_at_zero(A)
+        await ledger.until(ledger.calls)
+        (entry,) = entries(ledger)
+        assert ledger.calls() == {A: 10}
+        assert entry.callers == {"caller 0": 4, "caller 1": 3, "caller 2": 3}
+        assert (entry.first_age, entry.last_age, entry.style, entry.awake) == (10.0, 1.0, "original", False)
+        assert rung == [A]
+        await turns()
+        assert metric("wakequeue_buffered_calls") == 0
+    assert metric("wakequeue_passed_total") - before == (lost == "its endpoints")
+
+
+@on_a_loop
+async def test_a_revision_that_is_not_ready_is_never_awake() -> None:
+    """Whatever the ledger says of it: its calls are recorded as those of a sleeping one."""
+    ledger, cluster = FakeLedger(), FakeCluster()
+    async with recording(ledger, cluster=cluster) as recorder:
+        await wake(recorder, ledger, A)
+        assert await call(recorder, A) == [Outcome.AWAKE]
+        cluster.is_at_zero(A)
+        assert await call(recorder, A, A) == [Outcome.RECORDED] * 2
+        assert [entry.calls for entry in entries(ledger)] == [1, 2]
+        cluster.away = True
+        assert await call(recorder, A) == [Outcome.AWAKE]
+
+
+@on_a_loop
+async def test_what_is_not_known_of_a_revision_leaves_the_ledger_its_word() -> None:
+    """One without access, or one that the cluster doesn't say anything of."""
+    ledger, cluster = FakeLedger(), FakeCluster()
+    cluster.is_ready(B)
+    async with recording(ledger, cluster=cluster) as recorder:
+        assert await call(recorder, A) == [Outcome.RECORDED]
+        await wake(recorder, ledger, A)
+        assert await call(recorder, A, B) == [Outcome.AWAKE] * 2
+
+
+@on_a_loop
+async def test_a_cold_call_of_a_ready_revision_is_recorded() -> None:
+    """A gateway that found no upstream knows better."""
+    ledger, cluster = FakeLedger(), FakeCluster()
+    cluster.is_ready(A)
+    async with recording(ledger, cluster=cluster) as recorder:
+        assert await attempt(recorder, "1", "1") == [Outcome.RECORDED, Outcome.WAITING]
+    assert ledger.calls() == {A: 1}
+
+
+@on_a_loop
+async def test_a_recorder_that_closes_looks_once_more() -> None:
+    """At calls that it let pass since it last did: those of a Revision that is not ready are durable when it has closed."""
+    ledger, cluster = FakeLedger(), FakeCluster()
+    cluster.is_ready(A)
+    cluster.is_ready(B)
+    async with recording(ledger, cluster=cluster) as recorder:
+        assert await call(recorder, A, A, B) == [Outcome.AWAKE] * 3
+        cluster.is_at_zero(A)
+    assert ledger.calls() == {A: 2}
+
+
+@on_a_loop
+async def test_calls_that_were_let_pass_find_no_room() -> None:
+    """They are dropped and counted as any others where the buffer is full; those of a Revision that is held are not."""
+    ledger, cluster = FakeLedger(), FakeCluster()
+    for revision in (A, B):
+        cluster.is_ready(revision)
+    before = metric("wakequeue_dropped_total")
+    async with recording(ledger, cluster=cluster, buffer_revisions=1, answer_within=0.001, report_every=0.3) as recorder:
+        ledger.hold()
+        await call(recorder, A, A, B, B, B)
+        cluster.away = True
+        await wait_until_async(lambda: metric("wakequeue_dropped_total") - before == 3)
+    assert ledger.calls() == {A: 2}

@@ -5,9 +5,11 @@ import time
 from collections.abc import Iterable
 
 import pytest
+from support.fakes import FakeCluster
 
 from gateway_hook.call import Cluster, Exact, Host, Named, Source
 from gateway_hook.resolve import Resolver
+from wakequeue.cluster.knowledge import Unknown
 from wakequeue.errors import Unresolved
 from wakequeue.revision import Revision
 
@@ -16,7 +18,8 @@ HELLO = Revision("shop", "hello-00001")
 
 def resolve(namespace: bytes, service: bytes, patterns: Iterable[re.Pattern[str]] = ()) -> Revision:
     """Return the Revision of a namespace and a service."""
-    return Resolver(patterns).resolve([Named(namespace, service)])
+    (revision,) = Resolver(Unknown(), patterns).resolve([Named(namespace, service)])
+    return revision
 
 
 def reason(namespace: bytes, service: bytes, *patterns: str) -> str:
@@ -165,7 +168,8 @@ TABLE = {
 
 def by(*sources: Source, hosts: dict[str, Revision] | None = None, pattern: str | None = None) -> Revision:
     """Return the Revision that the sources name."""
-    return Resolver([re.compile(pattern)] if pattern else [], hosts).resolve(sources)
+    (revision,) = Resolver(Unknown(), [re.compile(pattern)] if pattern else [], hosts).resolve(sources)
+    return revision
 
 
 def test_an_exact_name_is_taken_as_it_is() -> None:
@@ -264,7 +268,7 @@ def test_a_host_that_the_table_does_not_have_names_nothing(host: str) -> None:
 
 def test_no_host_takes_long() -> None:
     """A client may send any length: what can't be a host is not looked up."""
-    resolver, began = Resolver(hosts={"*": HELLO}), time.perf_counter()
+    resolver, began = Resolver(Unknown(), hosts={"*": HELLO}), time.perf_counter()
     assert not resolver.knows(b"a." * 100_000)
     assert not resolver.knows(b"\xff")
     assert resolver.knows(b"a." * 120)
@@ -282,3 +286,112 @@ def test_the_first_source_that_names_a_revision_decides() -> None:
     assert by(Named(b"shop", b""), Cluster(b"placeholder"), Named(b"shop", b"hello-00001"), other) == HELLO
     with pytest.raises(Unresolved, match="invalid_name"):
         by(Named(b"shop", b"x_y"), other)
+
+
+# What a cluster knows.
+
+SECOND, OTHER = Revision("shop", "hello-00002"), Revision("shop", "other-00001")
+
+
+def known(*revisions: Revision, hosts: dict[str, list[Revision]] | None = None) -> FakeCluster:
+    """Return a cluster of these Revisions, all asleep, and of these hosts."""
+    cluster = FakeCluster(hosts=hosts)
+    for revision in revisions:
+        cluster.is_at_zero(revision)
+    return cluster
+
+
+SPLIT = {
+    "hello.example.com": [SECOND, HELLO],
+    "tag-hello.example.com": [HELLO],
+    "hello.shop": [SECOND],
+    "gone.example.com": [OTHER],
+}
+CLUSTER = known(HELLO, SECOND, hosts=SPLIT)
+
+
+@pytest.mark.parametrize("host", [b"hello.example.com", b"Hello.Example.Com:8443", b"hello.example.com."])
+def test_a_host_means_all_that_share_its_traffic(host: bytes) -> None:
+    """The largest share first; case, port and a last dot don't count; a service may be such a host."""
+    for source in (Host(host), Named(b"shop", host)):
+        assert list(Resolver(CLUSTER).resolve([source])) == [SECOND, HELLO]
+        assert list(Resolver(CLUSTER, largest=True).resolve([source])) == [SECOND]
+
+
+def test_the_host_of_a_tag_means_its_revision() -> None:
+    """A tag's host is one as any other."""
+    assert list(Resolver(CLUSTER).resolve([Host(b"tag-hello.example.com")])) == [HELLO]
+
+
+def test_the_operators_table_comes_first() -> None:
+    """Also where a wildcard covers the host."""
+    for host in ("hello.example.com", "*.example.com", "*"):
+        assert list(Resolver(CLUSTER, hosts={host: HELLO}).resolve([Host(b"hello.example.com")])) == [HELLO]
+    assert list(Resolver(CLUSTER, hosts={"x.example.com": HELLO}).resolve([Host(b"hello.example.com")])) == [SECOND, HELLO]
+
+
+def test_hosts_are_known_by_table_or_cluster() -> None:
+    """Without a word on whether their Revisions exist."""
+    resolver = Resolver(CLUSTER, hosts={"*.mine.example": HELLO})
+    hosts = [b"Hello.Example.Com:80", b"a.mine.example", b"gone.example.com", b"example.com", b""]
+    assert [resolver.knows(host) for host in hosts] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        Named(b"shop", b"hello"),
+        Named(b"", b"hello.shop.svc"),
+        Named(b"", b"hello.shop.svc.cluster.local:80"),
+        Named(b"", b"hello.shop.svc.my.domain."),
+        Named(b"", b"hello.shop"),
+        Cluster(b"outbound|80||hello.shop.svc.cluster.local"),
+        Cluster(b"shop/hello"),
+        Host(b"hello.shop"),
+    ],
+)
+def test_a_name_of_no_revision_may_be_a_routes(source: Source) -> None:
+    """As its cluster-local host is written, or as `name.namespace`, whatever the cluster's domain."""
+    assert list(Resolver(CLUSTER).resolve([source])) == [SECOND]
+
+
+def test_the_host_as_it_is_written_comes_before_the_short_one() -> None:
+    """It is what the Route itself says."""
+    cluster = known(HELLO, SECOND, hosts={"hello.shop": [SECOND], "hello.shop.svc.cluster.local": [HELLO]})
+    assert list(Resolver(cluster).resolve([Named(b"", b"hello.shop.svc.cluster.local:80")])) == [HELLO]
+
+
+def test_a_revision_that_exists_is_itself() -> None:
+    """Even where a Route has the same name; and so is one of which that isn't known."""
+    cluster = known(Revision("shop", "hello"), SECOND, hosts=SPLIT)
+    assert list(Resolver(cluster).resolve([Named(b"shop", b"hello")])) == [Revision("shop", "hello")]
+    cluster.away = True
+    assert list(Resolver(cluster).resolve([Named(b"shop", b"hello")])) == [Revision("shop", "hello")]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        Exact(b"shop", b"hello"),
+        Named(b"shop", b"nothing"),
+        Named(b"shop", b"by-pattern"),
+        Cluster(b"shop/nothing-00001"),
+        Host(b"gone.example.com"),
+        Host(b"by-table.example.com"),
+    ],
+)
+def test_a_revision_that_does_not_exist_is_unknown(source: Source) -> None:
+    """Whoever named it, and whatever comes after it: nothing is woken; where it isn't known, it is let through."""
+    cluster = known(HELLO, SECOND, hosts=SPLIT)
+    resolver = Resolver(cluster, [re.compile("(?P<name>by-pattern)")], {"by-table.example.com": OTHER})
+    with pytest.raises(Unresolved, match="unknown_revision"):
+        resolver.resolve([source, Exact(b"shop", b"hello-00001")])
+    cluster.away = True
+    assert len(resolver.resolve([source])) == 1
+
+
+def test_those_that_are_gone_are_left_out_of_a_split() -> None:
+    """The largest is the largest of those that are there."""
+    cluster = known(HELLO, SECOND, hosts={"hello.example.com": [OTHER, SECOND, HELLO]})
+    assert list(Resolver(cluster).resolve([Host(b"hello.example.com")])) == [SECOND, HELLO]
+    assert list(Resolver(cluster, largest=True).resolve([Host(b"hello.example.com")])) == [SECOND]

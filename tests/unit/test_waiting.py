@@ -16,7 +16,7 @@ def waiting(most: int = 100) -> Waiting:
 
 def told(memory: Waiting, then: float) -> dict[Revision, set[str]]:
     """Return the requests that came since `then`."""
-    return {revision: set(tally.requests) for revision, tally in memory.since(then).items()}
+    return {revision: set(tally.requests) for revision, tally in memory.since(then, then + 1).items()}
 
 
 def test_a_requests_first_attempt_is_told_from_the_further_ones() -> None:
@@ -54,7 +54,7 @@ def test_when_each_came_is_told() -> None:
     for request, now in (("1", 1.0), ("2", 1.7), ("3", 1.3)):
         memory.attempt(A, request, now)
         memory.counted(A, [request])
-    tally = memory.since(0.0)[A]
+    tally = memory.since(0.0, 2.0)[A]
     assert (tally.first, tally.last, tally.calls) == (1.0, 1.7, 0)
     assert tally.requests == {"1": ("", 1.0), "2": ("", 1.7), "3": ("", 1.3)}
 
@@ -67,6 +67,23 @@ def test_a_request_that_does_not_come_is_forgotten() -> None:
     assert memory.attempt(A, "1", 15.5) is Attempt.FURTHER
     memory.forget(30.5)
     assert memory.attempt(A, "1", 30.5) is Attempt.FIRST
+
+
+def test_a_request_that_is_held_comes_all_the_time() -> None:
+    """It is told of and not forgotten until its last held attempt is answered; then it has just come."""
+    memory = waiting()
+    for revision in (A, B):
+        memory.attempt(revision, "1", 1.0)
+        memory.counted(revision, ["1"])
+    with memory.held([A, B], "1", lambda: 61.0):
+        with memory.held([A], "1", lambda: 50.0), memory.held([A], "unknown", lambda: 50.0):
+            memory.forget(40.0)
+        assert memory.since(40.0, 60.0)[A].requests == {"1": ("", 60.0)}
+        assert memory.attempt(B, "1", 60.0) is Attempt.FURTHER
+    assert told(memory, 61.0) == {A: {"1"}, B: {"1"}}
+    assert told(memory, 62.0) == {}
+    memory.forget(76.0)
+    assert memory.attempt(A, "1", 76.0) is Attempt.FIRST
 
 
 def test_an_attempt_that_was_taken_back_was_none() -> None:

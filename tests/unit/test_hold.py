@@ -1,0 +1,346 @@
+"""Held calls: which are, until when, and what is counted of them."""
+
+import asyncio
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, cast
+
+import pytest
+from support.fakes import FakeCluster, FakeRecorder
+from support.waiting import wait_until_async
+
+from gateway_hook.call import Call, Exact, Host, ReportStyle
+from gateway_hook.hold import Gone, Holds, time_to_hold
+from gateway_hook.hook import Hook
+from gateway_hook.outcome import Outcome
+from gateway_hook.quiet import until_quiet
+from gateway_hook.recorder import Recorder
+from wakequeue.cluster.knowledge import Cluster, Unknown
+from wakequeue.revision import Revision
+from wakequeue.settings import Settings
+from wakequeue.telemetry import FRONT, HOLDS
+
+A, B = Revision("shop", "a"), Revision("shop", "b")
+
+#: Longer than any of these tests.
+LONG: Final = 60.0
+
+
+def on_a_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Run a test on an event loop of its own, for 20 s at most."""
+
+    @functools.wraps(test)
+    def run(**given: object) -> None:
+        async def bounded() -> None:
+            async with asyncio.timeout(20):
+                await test(**given)
+
+        asyncio.run(bounded())
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _from_zero() -> None:
+    """Have each test count from zero."""
+    HOLDS.clear()
+
+
+def asleep(*revisions: Revision, **hosts: list[Revision]) -> FakeCluster:
+    """Return a cluster in which these Revisions sleep."""
+    cluster = FakeCluster(hosts=hosts)
+    for revision in revisions:
+        cluster.is_at_zero(revision)
+    return cluster
+
+
+def holds_of(cluster: Cluster, **numbers: float) -> Holds:
+    """Return holds for long, unless the test says otherwise."""
+    return Holds(Settings(mode="hold", **({"hold_for": LONG} | numbers)), cluster)
+
+
+def held() -> float:
+    """Return how many calls are held."""
+    return FRONT.get_sample_value("wakequeue_held_calls") or 0.0
+
+
+def ended() -> dict[str, float]:
+    """Return how often holds ended, by why."""
+    samples = [sample for metric in HOLDS.collect() for sample in metric.samples if sample.name == "wakequeue_holds_total"]
+    return {sample.labels["ended"]: sample.value for sample in samples}
+
+
+async def holding(
+    holds: Holds, *revisions: Revision, remaining: float | None = None, gone: Gone | None = None, number: float = 1
+) -> asyncio.Task[None]:
+    """Return a call that is held, the last of so many."""
+    call = asyncio.create_task(holds.hold(revisions, remaining, gone))
+    await wait_until_async(lambda: call.done() or held() == number, what="a held call")
+    assert not call.done()
+    return call
+
+
+@pytest.mark.parametrize(
+    ("remaining", "hold_for", "seconds"),
+    [
+        (None, 60.0, 60.0),
+        (10.0, 60.0, 9.75),
+        (2.5, 60.0, 2.25),
+        (1.0, 60.0, 0.9),
+        (0.2, 60.0, 0.18),
+        (300.0, 60.0, 60.0),
+        (60.0, 60.0, 59.75),
+        (0.0, 60.0, 0.0),
+    ],
+)
+def test_the_answer_comes_before_the_callers_deadline(remaining: float | None, hold_for: float, seconds: float) -> None:
+    """By a tenth of its time, or a quarter of a second; never is a call held for longer than `hold_for`."""
+    assert time_to_hold(remaining, hold_for) == pytest.approx(seconds)
+
+
+@on_a_loop
+async def test_a_call_is_held_until_its_revision_is_ready() -> None:
+    """Then all that wait for it are answered."""
+    cluster = asleep(A, B)
+    holds = holds_of(cluster)
+    calls = [await holding(holds, A, number=number) for number in (1, 2, 3)]
+    other = await holding(holds, B, number=4)
+    assert cluster.waited_for == {A, B}
+    cluster.is_ready(A)
+    await asyncio.gather(*calls)
+    assert not other.done()
+    assert (held(), ended()) == (1, {"ready": 3})
+    cluster.is_ready(B)
+    await other
+
+
+@on_a_loop
+async def test_a_call_of_several_is_held_until_all_are_ready() -> None:
+    """In whatever order they become so; one that was ready before isn't waited for."""
+    cluster = asleep(A, B)
+    holds = holds_of(cluster)
+    call = await holding(holds, A, B)
+    cluster.is_ready(B)
+    await asyncio.sleep(0.01)
+    assert not call.done()
+    cluster.is_ready(A)
+    await call
+    cluster.is_at_zero(B)
+    call = await holding(holds, A, B)
+    cluster.is_ready(B)
+    await call
+    assert ended() == {"ready": 2}
+
+
+@on_a_loop
+async def test_what_is_not_known_to_sleep_is_not_held() -> None:
+    """A ready Revision's call; that of one that isn't known, alone or with others; without access; and in `notify` mode."""
+    cluster = asleep(A)
+    cluster.is_ready(B)
+    holds = holds_of(cluster)
+    await holds.hold([B], None)
+    await holds.hold([Revision("shop", "unknown")], None)
+    await holds.hold([A, Revision("shop", "unknown")], None)
+    await Holds(Settings(), asleep(A)).hold([A], None)
+    await holds_of(Unknown()).hold([A], None)
+    cluster.away = True
+    await holds.hold([A], None)
+    assert ended() == {}
+
+
+@on_a_loop
+async def test_a_call_is_answered_at_its_deadline() -> None:
+    """The caller's, or after `hold_for`; one whose time is gone isn't held."""
+    loop = asyncio.get_running_loop()
+    for remaining, hold_for in ((0.2, LONG), (None, 0.18), (LONG, 0.18)):
+        began = loop.time()
+        await holds_of(asleep(A), hold_for=hold_for).hold([A], remaining)
+        assert 0.17 < loop.time() - began < 5
+    await holds_of(asleep(A)).hold([A], -1.0)
+    assert (held(), ended()) == (0, {"deadline": 4})
+
+
+@on_a_loop
+async def test_a_held_call_stays_held_without_access() -> None:
+    """Its Revision may be ready any time, and its caller goes on waiting."""
+    cluster = asleep(A)
+    call = await holding(holds_of(cluster, hold_for=0.3), A)
+    cluster.away = True
+    await asyncio.sleep(0.05)
+    assert not call.done()
+    await call
+    assert ended() == {"deadline": 1}
+
+
+@on_a_loop
+async def test_beyond_the_bound_calls_are_answered_at_once() -> None:
+    """And counted; when a held one is answered there is room again."""
+    cluster = asleep(A)
+    holds = holds_of(cluster, hold_at_most=2)
+    calls = [await holding(holds, A, number=number) for number in (1, 2)]
+    await holds.hold([A], None)
+    assert ended() == {"full": 1}
+    calls[0].cancel()
+    await asyncio.wait(calls[:1])
+    calls.append(await holding(holds, A, number=2))
+    cluster.is_ready(A)
+    await asyncio.gather(*calls[1:])
+    assert ended() == {"full": 1, "left": 1, "ready": 2}
+
+
+@on_a_loop
+async def test_a_caller_that_has_left_frees_its_place() -> None:
+    """Whether the call is cancelled or it is told otherwise; who watches is stopped when the call is answered before."""
+    cluster, left, watched = asleep(A), asyncio.Event(), list[str]()
+    holds = holds_of(cluster)
+
+    async def gone() -> None:
+        try:
+            await left.wait()
+        except asyncio.CancelledError:
+            watched.append("stopped")
+            raise
+
+    call = await holding(holds, A, gone=gone)
+    left.set()
+    await call
+    left.clear()
+    call = await holding(holds, A)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert (held(), ended(), watched) == (0, {"left": 2}, [])
+    call = await holding(holds, A, gone=gone)
+    cluster.is_ready(A)
+    await call
+    await wait_until_async(lambda: watched == ["stopped"])
+
+
+@on_a_loop
+async def test_a_front_that_is_told_to_stop_lets_go() -> None:
+    """What is held is answered, and no more is; a call whose time is over in the same moment is no trouble."""
+    cluster = asleep(A)
+    holds = holds_of(cluster)
+    calls = [await holding(holds, A, number=number) for number in (1, 2)]
+    holds.let_go()
+    holds.let_go()
+    await asyncio.gather(*calls)
+    await holds.hold([A], None)
+    assert (held(), ended()) == (0, {"draining": 3})
+
+
+# The hook's part.
+
+
+def hook_of(cluster: Cluster, recorder: FakeRecorder | None = None, **settings: float) -> Hook:
+    """Return a hook that holds calls."""
+    numbers = {"hold_for": LONG} | settings
+    return Hook(cast("Recorder", recorder or FakeRecorder()), Settings(mode="hold", **numbers), cluster)
+
+
+def of(*revisions: Revision, host: str = "") -> Callable[[], Call]:
+    """Return a reader of a call of one of these Revisions, or of a host."""
+    sources = [Exact(one.namespace.encode(), one.name.encode()) for one in revisions] or [Host(host.encode())]
+    return lambda: Call(sources=tuple(sources))
+
+
+async def answer_held(hook: Hook, read: Callable[[], Call], remaining: float | None = None) -> asyncio.Task[Outcome]:
+    """Return a call at the hook that is held."""
+    call = asyncio.create_task(hook.call_and_hold("test", "x", read, remaining))
+    await wait_until_async(lambda: call.done() or held() == 1, what="a held call")
+    assert not call.done()
+    return call
+
+
+@pytest.mark.parametrize("outcome", [Outcome.RECORDED, Outcome.WAITING, Outcome.BUFFERED])
+@on_a_loop
+async def test_a_call_is_recorded_before_it_is_held(outcome: Outcome) -> None:
+    """It is counted and answered for then, in a time of its own; what it is answered is what became of it then."""
+    cluster, recorder = asleep(A), FakeRecorder(outcome)
+    hook = hook_of(cluster, recorder)
+    stage = lambda stage: FRONT.get_sample_value("wakequeue_stage_seconds_count", {"stage": stage}) or 0.0  # noqa: E731
+    before = stage("answer"), stage("hold")
+    call = await answer_held(hook, of(A))
+    assert (recorder.revisions, hook.answered) == ([A], 1)
+    assert (stage("answer"), stage("hold")) == (before[0] + 1, before[1])
+    cluster.is_ready(A)
+    assert await call is outcome
+    assert stage("hold") == before[1] + 1
+
+
+@pytest.mark.parametrize("outcome", [Outcome.AWAKE, Outcome.DROPPED, RuntimeError("a defect")])
+@on_a_loop
+async def test_a_call_that_has_nothing_to_wait_for_is_answered(outcome: Outcome | Exception) -> None:
+    """Nobody reports what was dropped; and what is called by another way is never held."""
+    await hook_of(asleep(A), FakeRecorder(outcome)).call_and_hold("test", "x", of(A))
+    await hook_of(asleep(A), FakeRecorder()).call("test", "x", of(A))
+    assert ended() == {}
+
+
+@on_a_loop
+async def test_a_call_of_a_split_waits_for_all_that_it_wakes() -> None:
+    """And for none that a rule holds back."""
+    other = Revision("other", "c")
+    cluster = asleep(A, B, other, **{"hello.example": [A, B, other]})
+    hook = hook_of(cluster, denied_namespaces=["other"])
+    call = await answer_held(hook, of(host="hello.example"))
+    cluster.is_ready(A)
+    await asyncio.sleep(0.01)
+    assert not call.done()
+    cluster.is_ready(B)
+    assert await call is Outcome.RECORDED
+
+
+@on_a_loop
+async def test_a_cold_request_still_waits_while_it_is_held() -> None:
+    """It doesn't come again, as others do: the recorder is told, by the name that it was recorded under."""
+    cluster, recorder = asleep(A, B, **{"hello.example": [A, B]}), FakeRecorder()
+    hook = hook_of(cluster, recorder)
+    call = Call(sources=(Host(b"hello.example"),), cold=True, request_id="1-2-3")
+    await answer_held(hook, lambda: call)
+    assert recorder.waited == [(one.revision, one.request) for one in recorder.told]
+    assert all(request for _, request in recorder.waited)
+    hook.let_go()
+
+
+@on_a_loop
+async def test_the_time_to_record_is_taken_from_the_callers() -> None:
+    """What is left after it is what the call may be held for."""
+
+    class Slow(FakeRecorder):
+        async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
+            await asyncio.sleep(0.3)
+            return await super().record(revision, caller, budget, style=style)
+
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await hook_of(asleep(A), Slow()).call_and_hold("test", "x", of(A), 0.25)
+    assert loop.time() - began < 5
+    assert ended() == {"deadline": 1}
+
+
+@on_a_loop
+async def test_a_drain_waits_for_no_held_call() -> None:
+    """They are let go when it begins."""
+    hook = hook_of(asleep(A))
+    call = await answer_held(hook, of(A))
+    await until_quiet(hook, LONG)
+    assert await call is Outcome.RECORDED
+    assert ended() == {"draining": 1}
+
+
+@on_a_loop
+async def test_a_defect_of_the_cluster_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """The call was recorded, and is answered."""
+
+    class Broken(FakeCluster):
+        async def until_ready(self, revision: Revision) -> None:
+            raise RuntimeError(revision)
+
+    caplog.set_level(logging.WARNING, logger="wakequeue")
+    cluster = Broken()
+    cluster.is_at_zero(A)
+    assert await hook_of(cluster).call_and_hold("test", "x", of(A)) is Outcome.RECORDED
+    assert "call_failed" in caplog.text
+    assert held() == 0
