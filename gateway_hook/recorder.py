@@ -5,9 +5,9 @@ deadline. One group is committed at a time; meanwhile the next one fills, so tha
 Above `linger_above` calls a second each commit waits a little longer for company.
 
 A call of an awake Revision is answered at once. Where Kubernetes says whether the Revision is ready, that decides: a call of a
-ready one isn't recorded, unless `report_every` later the Revision isn't ready any more; that of another one may never be answered
-from memory. Where nothing says so, a Revision is awake that the ledger has called so; its calls are counted here and recorded
-once in `report_every`.
+ready one isn't recorded, unless the Revision isn't ready any more one or two `report_every` later; that of another one is never
+answered from memory. Where nothing says so, a Revision is awake that the ledger has called so; its calls are counted here and
+recorded once in `report_every`.
 
 While Redis is away the open group holds what comes, up to `buffer_revisions`.
 
@@ -133,7 +133,8 @@ class Recorder:
 
     async def close(self, within: float) -> None:
         """Make durable what was called so far; what isn't after `within` seconds is dropped, counted and logged."""
-        self._record_lost()
+        for _ in range(2):  # looks, which are all that any call is kept for
+            self._record_lost()
         self._closing.set()
         self._filled.set()
         try:
@@ -172,7 +173,7 @@ class Recorder:
 
     def _record_lost(self) -> None:
         """Have those calls recorded that were let pass, and whose Revision isn't ready any more."""
-        lost, passed = self._passed.take()
+        lost, passed = self._passed.look()
         PASSED.inc(passed)
         for revision, tally in lost.items():
             if self._has_room(revision):

@@ -17,13 +17,15 @@ from gateway_hook.port import Port
 from gateway_hook.recorder import Recorder
 from wakequeue import broker
 from wakequeue.admin import AdminServer
+from wakequeue.cluster import access
 from wakequeue.cluster.knowledge import Unknown
+from wakequeue.cluster.objects import FRONT as MIRRORED
 from wakequeue.ledger import FrontLedger, WorkerLedger
 from wakequeue.reach import Reach
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
 from wakequeue.stopping import told_to_stop
-from wakequeue.telemetry import FRONT, Event, configure_logging, info
+from wakequeue.telemetry import FRONT, Event, configure_logging, info, warning
 
 
 @click.command()
@@ -38,7 +40,12 @@ async def _serve(settings: Settings) -> None:
     told = told_to_stop()
     reach = Reach(settings)
     app = broker.make_app(reach)
-    cluster = Unknown()
+    mirror = access.mirror(settings, MIRRORED)
+    if mirror:
+        await mirror.open()
+    elif settings.mode == "hold":
+        warning(Event.HOLDS_NOTHING)
+    cluster = mirror or Unknown()
     ledger = FrontLedger.connect(reach, settings, broker.QUEUE)
     doorbell = Doorbell(lambda revisions: broker.ring(app, revisions))
     recorder = Recorder(ledger, doorbell.ring, settings, cluster, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
@@ -67,4 +74,6 @@ async def _serve(settings: Settings) -> None:
     await recorder.close(drained_at - time.monotonic())
     await asyncio.to_thread(doorbell.close, max(drained_at - time.monotonic(), settings.answer_within))
     await ledger.close()
+    if mirror:
+        await mirror.close()
     admin.close()

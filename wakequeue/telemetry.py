@@ -143,6 +143,8 @@ class Event(StrEnum):
     CLUSTER_AWAY = "cluster_away"
     #: The cluster's API answers again.
     CLUSTER_BACK = "cluster_back"
+    #: The front is to hold calls, and there is no cluster that says when a Revision is ready: it answers them at once.
+    HOLDS_NOTHING = "holds_nothing"
     #: A doorbell could not be published; the sweep will ring it.
     DOORBELL_LOST = "doorbell_lost"
     #: The connection to the Autoscaler is open.

@@ -8,6 +8,7 @@
     autoscaler   the one WebSocket: all that waits in one frame, a ping after it, the pong confirms
     opening      what that is opened with: address, certificates, credentials
     hastener     has what failed come first when the Autoscaler is back
+    mirroring    what is known of the cluster, in a thread of its own
     sweep        rings what is due and was not rung, and ends the leases of workers that died
     watchdog     knows when a worker takes nothing while wake-ups are due
     broker_page  Flower's page of the queues

@@ -16,7 +16,9 @@ from celery import Celery, signals
 
 from wakequeue import broker
 from wakequeue.admin import AdminServer
+from wakequeue.cluster import access
 from wakequeue.cluster.knowledge import Unknown
+from wakequeue.cluster.objects import WORKER as MIRRORED
 from wakequeue.codecs import codec_for
 from wakequeue.errors import SettingsError
 from wakequeue.ledger import WorkerLedger
@@ -29,6 +31,7 @@ from workers import tasks
 from workers.autoscaler import AutoscalerConnection
 from workers.deliver import Deliverer
 from workers.hastener import Hastener
+from workers.mirroring import Mirroring
 from workers.sweep import Sweep
 from workers.watchdog import Watchdog
 
@@ -42,7 +45,9 @@ class Worker:
         self.ledger = WorkerLedger.connect(reach, settings, holder=name)
         self.autoscaler = AutoscalerConnection(settings.autoscaler_endpoint, settings, joins=codec.joins)
         hastener = Hastener(self.ledger, lambda: self.autoscaler.connections)
-        self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings, hastener.hasten, Unknown())
+        mirror = access.mirror(settings, MIRRORED)
+        self.mirroring = Mirroring(mirror) if mirror else None
+        self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings, hastener.hasten, mirror or Unknown())
         self.watchdog = Watchdog(settings.stuck_after)
         ring = functools.partial(broker.ring, app)
         self.sweep = Sweep(self.ledger, ring, settings, self.watchdog, hastener)
@@ -53,6 +58,8 @@ class Worker:
         """Stop, in the reverse order."""
         self.sweep.close()
         self.autoscaler.close()
+        if self.mirroring:
+            self.mirroring.close()
         self.admin.close()
         self.ledger.client.close()
 

@@ -19,12 +19,12 @@ from wakequeue.cluster.objects import FRONT, RevisionObject
 from wakequeue.errors import CannotStart
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
-from workers.cluster import ClusterThread
+from workers.mirroring import Mirroring
 
 CART = Revision("shop", "cart-00001")
 COLLECTIONS = {ROUTES, REVISIONS, ENDPOINT_SLICES, DOMAIN_MAPPINGS}
 
-Mirroring = Callable[[], Mirror]
+Opening = Callable[[], Mirror]
 
 
 @pytest.fixture
@@ -39,15 +39,15 @@ def server() -> Iterator[ApiServer]:
 
 
 @pytest.fixture
-def mirroring(server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirroring]:
+def mirroring(server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opening]:
     """Open a mirror of what a front needs; it ends with the test."""
     monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path / "kubeconfig")))
-    threads: list[ClusterThread] = []
+    threads: list[Mirroring] = []
 
     def opened() -> Mirror:
         one = access.mirror(Settings(kubernetes="on"), FRONT)
         assert one is not None
-        threads.append(ClusterThread(one))
+        threads.append(Mirroring(one))
         return one
 
     yield opened
@@ -65,7 +65,7 @@ def lists(server: ApiServer, collection: str) -> list[dict[str, str]]:
     return [query for path, query in list(server.requests) if path == collection and "watch" not in query]
 
 
-def test_it_knows_what_is_there(server: ApiServer, mirroring: Mirroring) -> None:
+def test_it_knows_what_is_there(server: ApiServer, mirroring: Opening) -> None:
     """Once open, it answers all that can be asked, from one list of each collection and a watch from there on."""
     cluster = mirroring()
     for host in ("cart.shop.example.com", "cart.shop.svc.cluster.local", "cart.example.org"):
@@ -81,7 +81,7 @@ def test_it_knows_what_is_there(server: ApiServer, mirroring: Mirroring) -> None
     assert selectors == {"networking.internal.knative.dev/serviceType=Private"}
 
 
-def test_changes_are_seen(server: ApiServer, mirroring: Mirroring) -> None:
+def test_changes_are_seen(server: ApiServer, mirroring: Opening) -> None:
     """What is added, changed or deleted counts at once."""
     cluster = mirroring()
     watched(server)
@@ -96,7 +96,7 @@ def test_changes_are_seen(server: ApiServer, mirroring: Mirroring) -> None:
     wait_until(lambda: not cluster.readiness(CART).ready, what="its endpoints gone")
 
 
-def test_many_are_listed_in_pages(server: ApiServer, mirroring: Mirroring) -> None:
+def test_many_are_listed_in_pages(server: ApiServer, mirroring: Opening) -> None:
     """600 Revisions come in three pages of one version, though the collection changes meanwhile."""
     for number in range(599):
         server.put(REVISIONS, revision("many", f"app-{number}"))
@@ -107,7 +107,7 @@ def test_many_are_listed_in_pages(server: ApiServer, mirroring: Mirroring) -> No
     assert all(cluster.exists(Revision("many", f"app-{number}")) for number in range(599))
 
 
-def test_a_dropped_watch_is_resumed(server: ApiServer, mirroring: Mirroring) -> None:
+def test_a_dropped_watch_is_resumed(server: ApiServer, mirroring: Opening) -> None:
     """Nothing is listed again, and nothing that changed meanwhile is missed."""
     cluster = mirroring()
     watched(server)
@@ -119,7 +119,7 @@ def test_a_dropped_watch_is_resumed(server: ApiServer, mirroring: Mirroring) -> 
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_a_version_that_is_gone(server: ApiServer, mirroring: Mirroring, *, at_once: bool) -> None:
+def test_a_version_that_is_gone(server: ApiServer, mirroring: Opening, *, at_once: bool) -> None:
     """Where the API has forgotten the version, by a status or in the stream, all is listed again: what was deleted is gone."""
     server.gone_at_once = at_once
     cluster = mirroring()
@@ -134,7 +134,7 @@ def test_a_version_that_is_gone(server: ApiServer, mirroring: Mirroring, *, at_o
     assert len(lists(server, REVISIONS)) == 2
 
 
-def test_bookmarks_keep_a_quiet_watch_young(server: ApiServer, mirroring: Mirroring) -> None:
+def test_bookmarks_keep_a_quiet_watch_young(server: ApiServer, mirroring: Opening) -> None:
     """Of a collection in which nothing changes the version grows all the same, so that it need not be listed again."""
     cluster = mirroring()
     watched(server)
@@ -152,7 +152,7 @@ def test_bookmarks_keep_a_quiet_watch_young(server: ApiServer, mirroring: Mirror
 
 
 def test_an_api_that_is_away(
-    server: ApiServer, mirroring: Mirroring, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: ApiServer, mirroring: Opening, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Hosts lead where they led; of a Revision nothing is believed after a moment; once it is back, all is as it is there."""
     monkeypatch.setattr(mirror, "BELIEVED_SECONDS", 0.3)
@@ -175,7 +175,7 @@ def test_an_api_that_is_away(
     assert len(lists(server, REVISIONS)) == 1
 
 
-def test_an_api_that_hangs(server: ApiServer, mirroring: Mirroring, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_api_that_hangs(server: ApiServer, mirroring: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
     """A watch on which nothing comes, not even its end, is given up, and made again once the API answers."""
     monkeypatch.setattr(api, "WATCH_SECONDS", 0.5)
     monkeypatch.setattr(api, "ANSWER_SECONDS", 0.5)
@@ -189,7 +189,7 @@ def test_an_api_that_hangs(server: ApiServer, mirroring: Mirroring, monkeypatch:
     wait_until(lambda: (known := cluster.readiness(CART)) and known.ready, what="the Revision ready")
 
 
-def test_an_api_with_errors(server: ApiServer, mirroring: Mirroring) -> None:
+def test_an_api_with_errors(server: ApiServer, mirroring: Opening) -> None:
     """Errors are waited out, whatever they are."""
     server.fail_next(6, 500)
     server.fail_next(3, 429)
@@ -197,7 +197,7 @@ def test_an_api_with_errors(server: ApiServer, mirroring: Mirroring) -> None:
     assert cluster.behind("cart.example.org") == (CART,)
 
 
-def test_slow_changes(server: ApiServer, mirroring: Mirroring) -> None:
+def test_slow_changes(server: ApiServer, mirroring: Opening) -> None:
     """Changes that come slowly come in order, and all of them."""
     cluster = mirroring()
     watched(server)
@@ -209,7 +209,7 @@ def test_slow_changes(server: ApiServer, mirroring: Mirroring) -> None:
     assert cluster.readiness(CART).ready
 
 
-def test_a_collection_that_is_forbidden(server: ApiServer, mirroring: Mirroring, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_collection_that_is_forbidden(server: ApiServer, mirroring: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process begins without it, knows the rest, and has it once it may."""
     monkeypatch.setattr(mirror, "LIST_SECONDS", 0.5)
     server.deny = {ENDPOINT_SLICES}
@@ -234,7 +234,7 @@ def test_a_pods_service_account(server: ApiServer, tmp_path: Path, monkeypatch: 
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
         monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(relay.port))
         cluster = Mirror(access.api(folder), FRONT)
-        thread = ClusterThread(cluster)
+        thread = Mirroring(cluster)
         assert cluster.behind("cart.example.org") == (CART,)
         (folder / "token").write_text("second")
         server.token = "second"

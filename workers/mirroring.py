@@ -6,7 +6,7 @@ import threading
 from wakequeue.cluster.mirror import Mirror
 
 
-class ClusterThread:
+class Mirroring:
     """Keeps a mirror from its making, which waits for the first lists, to `close`."""
 
     def __init__(self, mirror: Mirror) -> None:

@@ -1,0 +1,159 @@
+"""The life of Revisions in a cluster, with a real front and worker that watch it: what is woken, and how that ends."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.cluster import Cluster
+from support.envoy_caller import check
+from support.envoy_messages import check_request, headers_added
+from support.installation import Installation, Running
+from support.mixer import check as mixer_check
+from support.redis_server import RedisServer
+from support.stat_server import StatServer
+from support.waiting import wait_until
+
+from wakequeue.ledger import DeadLetters, History, Outcome
+from wakequeue.revision import Revision
+
+CART = "shop/cart-00001"
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster with one application, which sleeps."""
+    with Cluster(tmp_path) as cluster:
+        cluster.application("shop/cart", ("cart-00001", 100), domain="cart.example.org")
+        yield cluster
+
+
+@pytest.fixture
+def front(cluster: Cluster, installation: Installation) -> Running:
+    """A front, beside a worker; both watch the cluster."""
+    installation.env |= cluster.env
+    installation.worker(WAKEQUEUE_UNWOKEN_AFTER="6s")
+    front = installation.hook()
+    cluster.watched()
+    return front
+
+
+def call(front: Running, host: str) -> None:
+    """Call as Envoy does whose route names no Revision: by the host alone."""
+    assert headers_added(check(front.grpc_address, check_request(host=host.encode())))[0] == 0
+
+
+def endings(redis_server: RedisServer, outcome: str) -> list[Outcome]:
+    """Return the entries of the audit trail that say how a waking ended so."""
+    return [one for one in History(redis_server.client).newest(100) if one.outcome == outcome]
+
+
+@pytest.mark.parametrize(
+    "host", ["cart.shop.example.com", "CART.shop.example.com:443", "cart.shop.svc.cluster.local", "cart.shop", "cart.example.org"]
+)
+def test_a_host_wakes_its_revision(front: Running, stat_server: StatServer, host: str) -> None:
+    """Public, cluster-local or mapped: the Revision behind the host is reported."""
+    call(front, host)
+    assert stat_server.wait_for(CART)[0].stat.requests == 1
+    assert stat_server.requests().keys() == {CART}
+
+
+def test_a_split_wakes_all_that_have_a_share(cluster: Cluster, front: Running, stat_server: StatServer) -> None:
+    """A tag's host wakes its Revision alone, and a Revision without a share is woken by its tag only."""
+    cluster.application("shop/split", ("split-1", 80), ("split-2", 20), ("split-3", 0, "next"))
+    call(front, "next-split.shop.example.com")
+    stat_server.wait_for("shop/split-3")
+    assert stat_server.requests().keys() == {"shop/split-3"}
+    call(front, "split.shop.example.com")
+    stat_server.wait_for("shop/split-1")
+    stat_server.wait_for("shop/split-2")
+    assert stat_server.requests() == {"shop/split-1": 1, "shop/split-2": 1, "shop/split-3": 1}
+
+
+def test_what_is_unknown_wakes_nothing(cluster: Cluster, front: Running, stat_server: StatServer) -> None:
+    """Neither a host that leads nowhere, nor a Revision that isn't there, or no longer; each is answered OK, and counted."""
+    call(front, "nobody.example.org")
+    mixer_check(front.grpc_address, "shop", "cart-00009")
+    cluster.gone(CART)
+    wait_until(lambda: front.metric("wakequeue_cluster_objects", collection="revisions") == 0, what="the Revision gone")
+    call(front, "cart.example.org")
+    assert front.metric("wakequeue_unresolved_total", reason="unknown_host") == 1
+    assert front.metric("wakequeue_unresolved_total", reason="unknown_revision") == 2
+    cluster.application("shop/other", ("other-1", 100))
+    call(front, "other.shop.example.com")
+    stat_server.wait_for("shop/other-1")
+    assert stat_server.requests().keys() == {"shop/other-1"}
+
+
+def test_a_life(cluster: Cluster, front: Running, stat_server: StatServer, redis_server: RedisServer) -> None:
+    """It is reported until it is ready, and no longer; its calls are answered from memory then; and it is woken again at zero."""
+    began = time.time()
+    call(front, "cart.example.org")
+    # Longer than `waking_for`: the reports go on while it isn't ready.
+    stat_server.wait_for(CART, reports=5)
+    cluster.ready(CART)
+    ready_at = time.time()
+    (woken,) = wait_until(lambda: endings(redis_server, "woken"), what="the end of the waking")
+    assert ready_at - began - 0.1 < woken.waking_seconds < ready_at - began + 0.5
+    told = len(stat_server.of(CART))
+    for _ in range(20):
+        call(front, "cart.example.org")
+    assert front.metric("wakequeue_calls_total", outcome="awake") == 20
+    wait_until(lambda: front.metric("wakequeue_passed_total") == 20, what="the calls that nobody needs to hear of")
+    assert len(stat_server.of(CART)) == told
+    # The last call is as young as can be: what has no endpoints is asleep all the same.
+    cluster.at_zero(CART)
+    calls = 0
+    while len(stat_server.of(CART)) == told:
+        call(front, "cart.example.org")
+        calls += 1
+    first = stat_server.of(CART)[told].stat
+    assert (first.concurrency, first.requests) >= (1, 1)
+    wait_until(lambda: stat_server.requests()[CART] == 1 + calls, what="all calls since")
+    assert len(endings(redis_server, "woken")) == 1
+
+
+def test_it_does_not_wake(cluster: Cluster, front: Running, stat_server: StatServer, redis_server: RedisServer) -> None:
+    """What isn't ready in time is reported meanwhile, then is a dead letter with what Knative says; a new call wakes again."""
+    cluster.fails(CART, "ImagePullBackOff", "can't pull the image")
+    call(front, "cart.example.org")
+    (letter,) = wait_until(lambda: list(DeadLetters(redis_server.client).find(lambda _: True)), what="a dead letter")
+    assert (letter.revision, letter.reason) == (Revision.parse(CART), "unwoken")
+    assert "ImagePullBackOff: can't pull the image" in letter.tries[-1][1]
+    (unwoken,) = endings(redis_server, "unwoken")
+    assert unwoken.waking_seconds >= 6
+    told = len(stat_server.of(CART))
+    assert told >= 6
+    call(front, "cart.example.org")
+    stat_server.wait_for(CART, reports=told + 1)
+    assert stat_server.requests()[CART] == 2
+
+
+def test_readiness_that_came_of_itself(cluster: Cluster, front: Running, stat_server: StatServer) -> None:
+    """A Revision that is ready before anybody calls it is answered from memory, and nothing is reported."""
+    cluster.ready(CART)
+    wait_until(lambda: call(front, "cart.example.org") or front.metric("wakequeue_calls_total", outcome="awake"), what="awake")
+    recorded = front.metric("wakequeue_calls_total", outcome="recorded")
+    call(front, "cart.example.org")
+    assert front.metric("wakequeue_calls_total", outcome="recorded") == recorded
+    wait_until(lambda: stat_server.requests()[CART] == recorded, what="what came before")
+
+
+def test_a_cluster_that_is_away(cluster: Cluster, front: Running, stat_server: StatServer, redis_server: RedisServer) -> None:
+    """Hosts go on to wake, by the times alone; on return what is known to be ready is awake again, and nothing was lost."""
+    cluster.api.stop()
+    wait_until(lambda: front.metric("wakequeue_cluster_age_seconds", collection="endpointslices") > 2.1, what="its age")
+    began = time.time()
+    call(front, "cart.example.org")
+    assert stat_server.wait_for(CART)[0].stat.requests == 1
+    call(front, "nobody.example.org")
+    wait_until(lambda: time.time() - began > 4, what="the end of the waking, by the times")
+    assert len(stat_server.of(CART)) == 3
+    assert endings(redis_server, "woken") == endings(redis_server, "unwoken") == []
+    cluster.ready(CART)
+    cluster.api.start()
+    cluster.watched()
+    awake = front.metric("wakequeue_calls_total", outcome="awake")
+    call(front, "cart.example.org")
+    assert front.metric("wakequeue_calls_total", outcome="awake") == awake + 1
+    assert stat_server.requests() == {CART: 1}
