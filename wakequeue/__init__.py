@@ -18,6 +18,7 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     up, child, merged         everything on one machine: it keeps each child, and serves their admin ports as one
     status, history, dead     what the ledger holds, what became of each wake-up, and those that were given up
     standin                   the stand-in Autoscaler
+    doctor                    what is well in an installation, and what isn't
 """
 
 from importlib.metadata import version

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "status": ("wakequeue.status", "status"),
     "history": ("wakequeue.history", "history"),
     "dead": ("wakequeue.dead", "dead"),
+    "doctor": ("wakequeue.doctor.command", "doctor"),
 }
 
 

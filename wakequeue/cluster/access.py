@@ -27,12 +27,26 @@ KEEP_ALIVE: Final = (
 )
 
 
+def wanted(settings: Settings) -> bool:
+    """Whether the settings want a cluster, and `auto` finds one. Raises CannotStart where they insist without the extra."""
+    installed = find_spec("lightkube") is not None
+    match settings.kubernetes:
+        case "off":
+            return False
+        case "auto":
+            return installed and (SERVICE_ACCOUNT / "token").exists() and "KUBERNETES_SERVICE_HOST" in os.environ
+    if not installed:
+        msg = "kubernetes = on needs the extra: pip install 'wakequeue[kubernetes]'"
+        raise CannotStart(msg)
+    return True
+
+
 def mirror(settings: Settings, collections: Iterable["Collection"]) -> "Mirror | None":
     """A mirror of these collections, not yet open; None where the settings want none, or `auto` finds no cluster.
 
     Raises CannotStart where the settings insist, and the extra isn't installed, or no way to the API is configured.
     """
-    if not _wanted(settings):
+    if not wanted(settings):
         return None
     from wakequeue.cluster.mirror import Mirror  # noqa: PLC0415  see `api`
 
@@ -65,16 +79,3 @@ def api(service_account: Path = SERVICE_ACCOUNT) -> "Api":
         trust_env=False,
     )
     return Api(client)
-
-
-def _wanted(settings: Settings) -> bool:
-    installed = find_spec("lightkube") is not None
-    match settings.kubernetes:
-        case "off":
-            return False
-        case "auto":
-            return installed and (SERVICE_ACCOUNT / "token").exists() and "KUBERNETES_SERVICE_HOST" in os.environ
-    if not installed:
-        msg = "kubernetes = on needs the extra: pip install 'wakequeue[kubernetes]'"
-        raise CannotStart(msg)
-    return True
