@@ -33,7 +33,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The host that the request is for, as its client wrote it: it names only what the settings say of it."""
+    """The host that the request is for, as its client wrote it: it means only what the settings or Kubernetes say of it."""
 
     name: bytes
 

@@ -47,7 +47,7 @@ class Hook:
         self._holds = Holds(settings, cluster)
         self._unresolved = Bounded(Event.UNRESOLVED)
         self._failed = Bounded(Event.CALL_FAILED)
-        #: How many calls were answered, or are held, with all but that done.
+        #: How many calls were answered, or are held and could be.
         self.answered = 0
         #: Set once no more calls come: who reads a stream of them ends it.
         self.closing = asyncio.Event()

@@ -12,7 +12,7 @@ recorded once in `report_every`.
 While Redis is away the open group holds what comes, up to `buffer_revisions`.
 
 A request that found no upstream comes again until it finds one. Its first attempt is a call; of the further ones the ledger is
-told, twice in `report_every`, that the request still waits.
+told, twice in `report_every`, that the request still waits; and so it is while an attempt is held.
 """
 
 import asyncio

@@ -2,7 +2,8 @@
 
 Source: envoyproxy/envoy api/envoy/service/auth/v3/external_auth.proto. Any other answer, and an error unless the filter has
 `failure_mode_allow`, is a 403 for the user, so nothing here raises. The answer may add request headers by which the router retries
-(docs/root/configuration/http/http_filters/router_filter.rst): then a cold start needs no retry policy of the route.
+(docs/root/configuration/http/http_filters/router_filter.rst): then a cold start needs no retry policy of the route. A check may be
+held until its Revision is ready, or the filter's timeout is near.
 """
 
 from collections.abc import Mapping

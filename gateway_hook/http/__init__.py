@@ -12,10 +12,10 @@ Knative copies the endpoints of `activator-service` into the public Service of e
 the requests that found no upstream, and probes. In this order a request is
 
 1. a probe: answered as the activator would, and never a wake-up;
-2. a cold one: it names its Revision by the headers that the router sets, or by a host of the operator's table. It is recorded, and
-   answered 503 with `x-wakequeue: cold`, on which the gateway's retry policy tries again, until it finds the application. Its
-   attempts carry one `x-request-id`: the first is the call, the others say that it still waits. One that wakes nothing gets a
-   503 without that header, for it would be tried for ever;
+2. a cold one: it names its Revision by the headers that the router sets, or by a host of the operator's table or of Kubernetes. It
+   is recorded, and answered 503 with `x-wakequeue: cold`, on which the gateway's retry policy tries again, until it finds the
+   application; in `hold` mode not before the application is ready. Its attempts carry one `x-request-id`: the first is the call,
+   the others say that it still waits. One that wakes nothing gets a 503 without that header, for it would be tried for ever;
 3. `POST /wake/NAMESPACE/REVISION`, a call by anyone who would wake without traffic, and has the gRPC port's token;
 4. nothing that this port is for: 404.
 

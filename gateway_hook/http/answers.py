@@ -48,7 +48,8 @@ NOT_COLD: Final = _text(
 NOTHING: Final = _text(
     404,
     "This is wakequeue's port for requests that found no application: they name it by Knative-Serving-Namespace and\n"
-    "Knative-Serving-Revision, or by a host in revisions_by_host. POST /wake/NAMESPACE/REVISION wakes without one.\n",
+    "Knative-Serving-Revision, or by a host: one in revisions_by_host, or a Route's where Kubernetes is read.\n"
+    "POST /wake/NAMESPACE/REVISION wakes without one.\n",
 )
 NOT_A_POST: Final = _text(405, "POST wakes.\n", (b"allow", b"POST"))
 NOT_OPEN: Final = _text(403, "Without a token set (grpc_token or grpc_token_file), /wake answers on a loopback address alone.\n")
