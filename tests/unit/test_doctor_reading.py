@@ -60,7 +60,7 @@ def refused(code: int, path: str, *, watch: bool | None = None) -> Answer:
 
 
 def test_all_that_is_there() -> None:
-    """The releases, the versions, the configuration; each collection is listed by one object, and watched from that version."""
+    """The releases, the versions, the configuration; each collection is listed by a page, and watched from that version."""
     asked: list[tuple[str, dict[str, str]]] = []
 
     def note(request: httpx2.Request) -> None:
@@ -73,7 +73,7 @@ def test_all_that_is_there() -> None:
     assert not isinstance(seen.autoscaler, Refusal)
     assert (seen.autoscaler.release, seen.autoscaler.data) == ("1.18.1", {"stable-window": "60s"})
     slices = [query for path, query in asked if path == EndpointSlice.path]
-    assert slices[0] == {"labelSelector": EndpointSlice.selector, "limit": "1"}
+    assert slices[0] == {"labelSelector": EndpointSlice.selector, "limit": "250"}
     assert slices[1].items() >= {"labelSelector": EndpointSlice.selector, "watch": "true", "resourceVersion": "7"}.items()
 
 

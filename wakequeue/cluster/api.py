@@ -98,14 +98,6 @@ class Api:
                 return
             params["continue"] = page.metadata.next
 
-    async def version(self, collection: Collection) -> str:
-        """The version of a collection, by a list of its first object."""
-        answer = await self._ask(collection.path, _params(collection) | {"limit": "1"})
-        try:
-            return msgspec.json.decode(answer, type=_Page).metadata.version
-        except msgspec.MsgspecError as error:
-            raise _away(error) from error
-
     async def watch(self, collection: Collection, version: str) -> AsyncGenerator[Change | None]:
         """First None, once the API has answered; then what changes after the version. It ends after `WATCH_SECONDS`.
 

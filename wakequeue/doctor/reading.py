@@ -52,7 +52,7 @@ async def read(api: Api) -> Seen | Refusal:
 
 
 async def _denied(api: Api, collection: Collection) -> Denied | None:
-    version = await _try(api.version(collection))
+    version = await _try(_version(api, collection))
     if isinstance(version, Refusal):
         return Denied("list", version)
     watched = await _try(_watch(api, collection, version))
@@ -64,9 +64,15 @@ async def _watch(api: Api, collection: Collection, version: str) -> None:
         await anext(changes)
 
 
+async def _version(api: Api, collection: Collection) -> str:
+    """By its first page."""
+    async with aclosing(api.list(collection)) as pages:
+        version, _ = await anext(pages)
+    return version
+
+
 async def _revisions(api: Api) -> dict[str, Scaling]:
-    _, revisions = await api.list(ScaledRevision)
-    return revisions
+    return {key: kept async for _, page in api.list(ScaledRevision) for key, kept in page.items()}
 
 
 async def _get(api: Api, path: str, kind: type[T]) -> T:
