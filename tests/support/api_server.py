@@ -114,6 +114,7 @@ class ApiServer:
         """End."""
         if self._server is not None:
             self.stop()
+        self._do(self._rest())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -146,6 +147,12 @@ class ApiServer:
         self._server.close()
         self._server = None
         await self._abort(self._connections)
+
+    @staticmethod
+    async def _rest() -> None:
+        """Wait for what was just being accepted."""
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others)
 
     async def _abort(self, writers: Iterable[asyncio.StreamWriter]) -> None:
         ending = {writer: self._connections[writer] for writer in writers}
