@@ -23,15 +23,15 @@ RHYTHM = {"WAKEQUEUE_WAKING_FOR": "1s", "WAKEQUEUE_IDLE_AFTER": "2s", "WAKEQUEUE
 
 
 class Entrance:
-    """Everything ends with the stack that it was made on."""
+    """Everything ends with the stack that it was made on. Front and worker get `env`."""
 
     def __init__(self, stack: ExitStack, folder: Path, file: str, change: Change = as_it_is, **env: str) -> None:
         self.file = file
         self._stack, self._folder = stack, folder
         names = {FRONT_GRPC: "WAKEQUEUE_GRPC_ADDRESS", FRONT_HTTP: "WAKEQUEUE_HTTP_ADDRESS"}
         self._addresses = {port: f"127.0.0.1:{free_port()}" for port in names}
-        self._env = {names[port]: address for port, address in self._addresses.items()} | env
-        site = Site.on(stack, RHYTHM)
+        self._env = {names[port]: address for port, address in self._addresses.items()}
+        site = Site.on(stack, RHYTHM | env)
         self._installation, self.stats = site.installation, site.stats
         self.front = self._installation.hook(**self._env)
         self._installation.worker()
