@@ -2,14 +2,16 @@
 
 import asyncio
 import threading
+from typing import TYPE_CHECKING
 
-from wakequeue.cluster.mirror import Mirror
+if TYPE_CHECKING:  # what it imports comes with an extra
+    from wakequeue.cluster.mirror import Mirror
 
 
 class Mirroring:
     """Keeps a mirror from its making, which waits for the first lists, to `close`."""
 
-    def __init__(self, mirror: Mirror) -> None:
+    def __init__(self, mirror: "Mirror") -> None:
         self._mirror, self._loop = mirror, asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="cluster", daemon=True)
         self._thread.start()

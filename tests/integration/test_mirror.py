@@ -1,6 +1,8 @@
 """The mirror of a cluster, over a real API server: it lists in pages, watches, resumes, and knows how old its knowledge is."""
 
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ from support.api_server import ApiServer
 from support.certificates import Authority
 from support.knative import DOMAIN_MAPPINGS, ENDPOINT_SLICES, REVISIONS, ROUTES, endpoint_slice, revision, route
 from support.knative import domain_mapping as mapping_object
+from support.processes import clean_environment
 from support.tls_relay import TlsRelay
 from support.waiting import wait_until
 
@@ -264,3 +267,12 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     assert access.mirror(Settings(kubernetes="auto"), FRONT) is None
     with pytest.raises(CannotStart, match=r"pip install 'wakequeue\[kubernetes\]'"):
         access.mirror(Settings(kubernetes="on"), FRONT)
+
+
+def test_without_access_nothing_of_it_is_loaded() -> None:
+    """A front and a worker that ask nothing of Kubernetes don't import what would ask."""
+    code = (
+        "import sys, gateway_hook.server, workers.deliver, workers.app; print(sorted({'httpx2', 'lightkube'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n", done.stdout

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
+from weakref import WeakValueDictionary
 
 from wakequeue.cluster.api import Api
 from wakequeue.cluster.knowledge import Readiness
@@ -35,7 +36,8 @@ class Mirror:
             one: Reflector(api, one, put=partial(self._put, one), keep=partial(self._view.keep, one), clock=clock)
             for one in collections
         }
-        self._waiting: dict[Revision, asyncio.Event] = {}
+        #: What those wait for who wait for a Revision; gone once they all have left.
+        self._waiting: WeakValueDictionary[Revision, asyncio.Event] = WeakValueDictionary()
         for one in self._reflectors:
             CLUSTER_OBJECTS.labels(one.collection()).set_function(partial(self._view.size, one))
 
@@ -80,7 +82,8 @@ class Mirror:
     async def until_ready(self, revision: Revision) -> None:
         """See `Cluster`."""
         if not self._view.readiness(revision).ready:
-            await self._waiting.setdefault(revision, asyncio.Event()).wait()
+            waiting = self._waiting.setdefault(revision, asyncio.Event())
+            await waiting.wait()
 
     def _believes(self, collection: Collection) -> bool:
         return self._reflectors[collection].age() <= BELIEVED_SECONDS
