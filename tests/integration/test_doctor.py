@@ -84,7 +84,7 @@ def test_warnings_are_nothing_wrong(server: ApiServer, tmp_path: Path) -> None:
     assert "target-burst-capacity is what it is by default" in words[1]
     assert "shop/cart-00000, shop/cart-00001, shop/cart-00002 and 297 more" in words[2]
     assert len(words) == 3
-    assert findings[-1][2] == "300 Revisions, of which 150 never sleep: their min-scale is above 0"
+    assert findings[-1][2] == "300 in all, of which 150 never sleep: their min-scale is above 0"
 
 
 def test_what_is_forbidden(server: ApiServer, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_all_is_well() -> None:
         "routes, domainmappings, revisions, endpointslices, podautoscalers can be listed and watched",
         "Knative Serving is of release 1.18.1, whose Autoscaler reads protobuf frames, as knative_release has them",
         "stable-window 60s, scale-to-zero-grace-period 30s, scale-to-zero-pod-retention-period 0s",
-        "2 Revisions, of which 1 never sleep: their min-scale is above 0",
+        "2 in all, of which 1 never sleep: their min-scale is above 0",
     ]
     assert well(found)
 
@@ -308,7 +308,7 @@ def test_revisions_are_counted_and_the_first_named() -> None:
     assert "window of shop/cart-00000, shop/cart-00001, shop/cart-00002 and 9,997 more is not longer" in windows[2]
     assert "target-burst-capacity of shop/till-0, shop/till-1 is not 0" in capacities[2]
     assert told(what) == []
-    assert "10,005 Revisions, of which 0 never sleep" in cluster.findings(what, settings())[-1].text
+    assert "10,005 in all, of which 0 never sleep" in cluster.findings(what, settings())[-1].text
 
 
 def test_revisions_that_cannot_all_be_read_are_a_warning() -> None:

@@ -21,6 +21,9 @@ from wakequeue.telemetry import CLUSTER_AGE, CLUSTER_LISTS, CLUSTER_WATCHES, Eve
 RETRY_AFTER: Final = 0.05
 RETRY_AT_MOST: Final = 2.0
 
+#: After how long without the API that is worth a line.
+AWAY_SECONDS: Final = 1.0
+
 #: A watch that ends sooner, though nothing broke, is no watch.
 SHORTEST_WATCH: Final = 0.5
 
@@ -42,7 +45,7 @@ class Reflector:
         self._version = ""
         self._watching = False
         self._heard_at = -math.inf
-        self._back_off = 0.0
+        self._back_off, self._away = 0.0, False
         #: Set once the collection was listed.
         self.listed = asyncio.Event()
         CLUSTER_AGE.labels(self._name).set_function(self.age)
@@ -95,18 +98,18 @@ class Reflector:
 
     def _hear(self, change: Change | None) -> None:
         if change is None:
-            if self._back_off > RETRY_AFTER:
+            if self._away:
                 info(Event.CLUSTER_BACK, collection=self._name, age=f"{self.age():.1f}s")
-            self._watching, self._back_off = True, 0.0
+            self._watching, self._back_off, self._away = True, 0.0, False
             return
         if change.key:
             self._put(change.key, change.kept)
         self._version = change.version
 
     async def _wait(self, cause: str, error: Exception) -> None:
-        """Back off. A watch that broke is made again at once, and only a second failure is worth a line."""
         CLUSTER_WATCHES.labels(self._name, cause).inc()
-        if self._back_off == RETRY_AFTER:
+        if not self._away and self.age() > AWAY_SECONDS:
+            self._away = True
             warning(Event.CLUSTER_AWAY, collection=self._name, cause=cause, age=f"{self.age():.1f}s", error=error)
         self._back_off = min(max(self._back_off * 2, RETRY_AFTER), RETRY_AT_MOST)
         await asyncio.sleep(self._back_off * random.uniform(0.5, 1.0))  # noqa: S311  jitter, not a secret

@@ -82,7 +82,7 @@ def revisions(seen: Seen, settings: Settings) -> Iterator[Finding]:
     if warm and uses_http_port(settings):
         yield _warm_requests("revisions", f"autoscaling.knative.dev/target-burst-capacity of {_named(warm)} is not 0")
     awake = sum(_never_sleeps(one) for one in each.values())
-    yield Finding.ok("revisions", f"{len(each):,} Revisions, of which {awake:,} never sleep: their min-scale is above 0")
+    yield Finding.ok("revisions", f"{len(each):,} in all, of which {awake:,} never sleep: their min-scale is above 0")
 
 
 def uses_http_port(settings: Settings) -> bool:
