@@ -6,10 +6,12 @@ from itertools import chain
 from pathlib import Path
 
 import grpc
-from faults.conftest import Trial, mutant
+import pytest
+from faults.conftest import Trial, mutant, mutants
 from support.cluster import Cluster
 from support.envoy_caller import check
 from support.installation import Running
+from support.mutant import Mutant
 from support.processes import Process
 from support.reckoning import told_after
 from support.rounds import Asked, by_host
@@ -60,7 +62,10 @@ def trail(site: Site, outcome: str, keys: list[str]) -> list[Outcome]:
     return [one for one in History(site.redis.client).newest(10_000) if one.outcome == outcome and str(one.revision) in keys]
 
 
-@mutant("how a waking ended is not settled", "workers/wakings.py", "step.gone, step.ending, cause)", 'step.gone, None, "")')
+@mutants(
+    Mutant("how a waking ended is not settled", "workers/wakings.py", "step.gone, step.ending, cause)", 'step.gone, None, "")'),
+    Mutant("a waking ends as it began", "wakequeue/episode.py", "max(now - readiness.seconds, since)", "since"),
+)
 def test_a_worker_killed_before_readiness(trial: Trial, tmp_path: Path) -> None:
     """Killed after the first report: the other one repeats it, and tells the end, once, with the time from the first call."""
     times, worst = trial.times(2, 30, until_a_mutant_fails=1), 0.0
@@ -75,7 +80,8 @@ def test_a_worker_killed_before_readiness(trial: Trial, tmp_path: Path) -> None:
         kill_who_reported(site, living, keys)
         slept = time.time() - called_at
         worst = max(worst, woken_after(site, keys, ready(cluster, keys)))
-        assert all(slept - 0.5 < woken.waking_seconds < slept + 0.5 for woken in trail(site, "woken", keys))
+        lasted = [woken.waking_seconds for woken in trail(site, "woken", keys)]
+        assert lasted == pytest.approx([slept] * TOGETHER, abs=0.5), f"woken after {lasted} s, was ready after {slept:.1f} s"
     calls = dict.fromkeys(chain(*waves), 1)
     row = trial.judge(site.row("worker killed in a waking", times, calls, worst))
     assert (row.lost, row.twice) == (0, 0)
@@ -101,11 +107,14 @@ def woken_after(site: Site, keys: list[str], ready_at: float) -> float:
     return time.monotonic() - ready_at
 
 
-@mutant(
-    "a call is held before it is recorded",
-    "gateway_hook/recorder.py",
-    'await self._commit("groups", group.tallies)',
-    'asyncio.get_running_loop().call_later(2, asyncio.ensure_future, self._commit("groups", group.tallies))',
+@mutants(
+    Mutant(
+        "a call is held before it is recorded",
+        "gateway_hook/recorder.py",
+        'await self._commit("groups", group.tallies)',
+        'asyncio.get_running_loop().call_later(2, asyncio.ensure_future, self._commit("groups", group.tallies))',
+    ),
+    Mutant("who waits until it is ready is not woken", "wakequeue/cluster/mirror.py", "waiting.set()", "pass"),
 )
 def test_a_front_killed_while_it_holds(trial: Trial, tmp_path: Path) -> None:
     """The calls that it held fail, and are reported all the same; another front goes on to hold, and answers."""
