@@ -48,13 +48,19 @@ class Trial:
         return row
 
 
+def mutants(*made: Mutant) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Do a fault to the packages as they are, and to each of these mutants, which have to fail it."""
+
+    def fails(one: Mutant) -> pytest.MarkDecorator:
+        return pytest.mark.xfail(strict=True, raises=AssertionError, reason=f"mutant: {one.name}")
+
+    params = [pytest.param(None, id="as it is"), *(pytest.param(one, id="mutant", marks=fails(one)) for one in made)]
+    return pytest.mark.parametrize("trial", params, indirect=True)
+
+
 def mutant(name: str, file: str, old: str, new: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Do a fault to the packages as they are, and to this mutant, which has to fail it."""
-    made = Mutant(name, file, old, new)
-    fails = pytest.mark.xfail(strict=True, raises=AssertionError, reason=f"mutant: {name}")
-    return pytest.mark.parametrize(
-        "trial", [pytest.param(None, id="as it is"), pytest.param(made, id="mutant", marks=fails)], indirect=True
-    )
+    """Do the same with one mutant."""
+    return mutants(Mutant(name, file, old, new))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -180,32 +180,45 @@ class FakeContext:
 
 
 class FakeCluster:
-    """A cluster whose Revisions are as a test says; it has access until it is `away`."""
+    """A cluster whose Revisions are as a test says; nothing is known before it says something, or while it is `away`."""
 
     def __init__(self, *, hosts: Mapping[str, Sequence[Revision]] | None = None) -> None:
         self.away = False
         self.hosts = {host: tuple(revisions) for host, revisions in (hosts or {}).items()}
         self.said: dict[Revision, str] = {}
-        self._readiness: dict[Revision, Readiness] = {}
+        self._listed = False
+        self._existing: set[Revision] = set()
+        self._ready_since: dict[Revision, float] = {}
         self._waiting: dict[Revision, asyncio.Event] = {}
 
     def is_ready(self, revision: Revision, seconds: float = 0.0) -> None:
-        """Have a Revision, ready for so many seconds."""
-        self._readiness[revision] = Readiness(ready=True, seconds=seconds)
+        """Have a Revision, ready for so many seconds or, where it was ready before, for longer."""
+        self._have(revision)
+        since = time.monotonic() - seconds
+        self._ready_since[revision] = min(since, self._ready_since.get(revision, since))
         if waiting := self._waiting.pop(revision, None):
             waiting.set()
 
-    def is_at_zero(self, revision: Revision, seconds: float = 0.0) -> None:
-        """Have a Revision, without ready endpoints for so many seconds."""
-        self._readiness[revision] = Readiness(ready=False, seconds=seconds)
+    def is_at_zero(self, revision: Revision) -> None:
+        """Have a Revision, without ready endpoints."""
+        self._have(revision)
+        self._ready_since.pop(revision, None)
+
+    def is_gone(self, revision: Revision) -> None:
+        """Have this Revision no more."""
+        self.is_at_zero(revision)
+        self._existing.remove(revision)
 
     def readiness(self, revision: Revision) -> Readiness | None:
         """See `wakequeue.cluster.knowledge.Cluster.readiness`."""
-        return None if self.away else self._readiness.get(revision)
+        if self._unknown:
+            return None
+        since = self._ready_since.get(revision)
+        return Readiness(ready=since is not None, seconds=0.0 if since is None else time.monotonic() - since)
 
     def exists(self, revision: Revision) -> bool | None:
         """See `wakequeue.cluster.knowledge.Cluster.exists`."""
-        return None if self.away else revision in self._readiness
+        return None if self._unknown else revision in self._existing
 
     def behind(self, host: str) -> tuple[Revision, ...]:
         """See `wakequeue.cluster.knowledge.Cluster.behind`."""
@@ -217,10 +230,18 @@ class FakeCluster:
 
     async def until_ready(self, revision: Revision) -> None:
         """See `wakequeue.cluster.knowledge.Cluster.until_ready`."""
-        if not (known := self._readiness.get(revision)) or not known.ready:
+        if revision not in self._ready_since:
             await self._waiting.setdefault(revision, asyncio.Event()).wait()
 
     @property
     def waited_for(self) -> set[Revision]:
         """The Revisions that somebody waits for."""
         return set(self._waiting)
+
+    @property
+    def _unknown(self) -> bool:
+        return self.away or not self._listed
+
+    def _have(self, revision: Revision) -> None:
+        self._listed = True
+        self._existing.add(revision)

@@ -135,13 +135,11 @@ async def test_a_call_of_several_is_held_until_all_are_ready() -> None:
 
 @on_a_loop
 async def test_what_is_not_known_to_sleep_is_not_held() -> None:
-    """A ready Revision's call; that of one that isn't known, alone or with others; without access; and in `notify` mode."""
+    """A ready Revision's call; any without access; and all in `notify` mode."""
     cluster = asleep(A)
     cluster.is_ready(B)
     holds = holds_of(cluster)
     await holds.hold([B], None)
-    await holds.hold([Revision("shop", "unknown")], None)
-    await holds.hold([A, Revision("shop", "unknown")], None)
     await Holds(Settings(), asleep(A)).hold([A], None)
     await holds_of(Unknown()).hold([A], None)
     cluster.away = True

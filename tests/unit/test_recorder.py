@@ -794,13 +794,14 @@ async def test_a_revision_that_is_not_ready_is_never_awake() -> None:
 
 @on_a_loop
 async def test_what_is_not_known_of_a_revision_leaves_the_ledger_its_word() -> None:
-    """One without access, or one that the cluster doesn't say anything of."""
+    """Without access a Revision is awake that the ledger calls so, and no other."""
     ledger, cluster = FakeLedger(), FakeCluster()
     cluster.is_ready(B)
+    cluster.away = True
     async with recording(ledger, cluster=cluster) as recorder:
-        assert await call(recorder, A) == [Outcome.RECORDED]
+        assert await call(recorder, A, B) == [Outcome.RECORDED] * 2
         await wake(recorder, ledger, A)
-        assert await call(recorder, A, B) == [Outcome.AWAKE] * 2
+        assert await call(recorder, A) == [Outcome.AWAKE]
 
 
 @on_a_loop
