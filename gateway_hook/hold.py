@@ -1,7 +1,8 @@
-"""Held calls: those of sleeping Revisions are answered once all of these are ready, or when their caller's deadline is near.
+"""Held calls: those of sleeping Revisions are answered once one of these is ready, or when their caller's deadline is near.
 
-A call is held only where each of its Revisions is known, and one of them is known not to be ready. When access to the cluster is
-lost meanwhile, it stays held: the Revision may be ready any time, and its caller goes on waiting anyway.
+A call is held only where each of its Revisions is known not to be ready: of a split the gateway may send it to any, and warm ones
+are not to wait for a cold one. When access to the cluster is lost meanwhile, it stays held: the Revision may be ready any time, and
+its caller goes on waiting anyway.
 
 A held call costs a timer, and a future with what its Revision's others wait for; nothing looks at it until it is answered.
 """
@@ -17,9 +18,15 @@ from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import HELD, HOLD, HOLDS
 
-#: The share of the caller's time that is left for the answer to arrive, and the most of it, in seconds.
+#: The share of the caller's time that is left for the answer to arrive, the least and the most of it, and how much more for each
+#: held call that may have to be answered at the same time; in seconds.
 MARGIN: Final = 0.1
-MARGIN_AT_MOST: Final = 0.25
+MARGIN_AT_LEAST: Final = 0.1
+MARGIN_AT_MOST: Final = 1.0
+MARGIN_EACH: Final = 0.0001
+
+#: A caller that waits for less than so many seconds is answered at once: no cold start is that short.
+WORTH_HOLDING: Final = 1.0
 
 #: Returns once the caller has left; where there is none, the call is cancelled then.
 Gone = Callable[[], Coroutine[Any, Any, None]]
@@ -51,29 +58,29 @@ class Holds:
         self._draining = False
         HELD.set_function(lambda: len(self._held))
 
-    async def hold(self, revisions: Collection[Revision], remaining: float | None, gone: Gone | None = None) -> None:
-        """Return once these Revisions are ready, or their call has to be answered: its caller waits for `remaining` seconds."""
-        if not self._on or not (asleep := self._asleep(revisions)):
+    def may_hold(self, revisions: Collection[Revision]) -> bool:
+        """Whether a call of these Revisions is one to hold: each is known to sleep."""
+        return self._on and all((known := self._cluster.readiness(one)) and not known.ready for one in revisions)
+
+    async def hold(self, revisions: Collection[Revision], seconds: float, gone: Gone | None = None) -> None:
+        """Return once one of these Revisions is ready, or their call has to be answered, in `seconds` at the latest."""
+        if not self.may_hold(revisions):
             return
-        seconds = time_to_hold(remaining, self._hold_for)
         ended = self._ends_at_once(seconds)
         if ended is None:
             with HOLD.time():
-                ended = await self._until_ready(asleep, seconds, gone)
+                ended = await self._until_ready(revisions, seconds, gone)
         HOLDS.labels(ended).inc()
+
+    def time_to_hold(self, remaining: float | None) -> float:
+        """For how many seconds a call may be held whose caller waits so long for its answer; None where it doesn't say."""
+        return time_to_hold(remaining, self._hold_for, len(self._held))
 
     def let_go(self) -> None:
         """Have all calls answered that are held, and hold no more."""
         self._draining = True
         for held in list(self._held):
             self._end(held, Ended.DRAINING)
-
-    def _asleep(self, revisions: Collection[Revision]) -> list[Revision]:
-        """Those that aren't ready; none where it isn't known of each."""
-        known = {revision: self._cluster.readiness(revision) for revision in revisions}
-        if None in known.values():
-            return []
-        return [revision for revision, readiness in known.items() if readiness and not readiness.ready]
 
     def _ends_at_once(self, seconds: float) -> Ended | None:
         """Why a call isn't held that may be for so many seconds; None where it is."""
@@ -89,8 +96,7 @@ class Holds:
             async with held:
                 self._held[held] = Ended.DEADLINE
                 with self._watched(held, gone):
-                    for revision in revisions:
-                        await self._cluster.until_ready(revision)
+                    await self._until_one_is_ready(revisions)
         except TimeoutError:
             return self._held[held]
         except asyncio.CancelledError:
@@ -99,6 +105,17 @@ class Holds:
         finally:
             del self._held[held]
         return Ended.READY
+
+    async def _until_one_is_ready(self, revisions: Collection[Revision]) -> None:
+        first, *others = revisions
+        if not others:  # nearly always, and tasks would cost memory
+            await self._cluster.until_ready(first)
+            return
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._cluster.until_ready(revision)) for revision in revisions]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
 
     @contextlib.contextmanager
     def _watched(self, held: asyncio.Timeout, gone: Gone | None) -> Iterator[None]:
@@ -119,6 +136,11 @@ class Holds:
             held.reschedule(asyncio.get_running_loop().time())
 
 
-def time_to_hold(remaining: float | None, hold_for: float) -> float:
-    """For how many seconds a call may be held whose caller waits so long for its answer; None where it doesn't say."""
-    return hold_for if remaining is None else min(hold_for, remaining - min(MARGIN * remaining, MARGIN_AT_MOST))
+def time_to_hold(remaining: float | None, hold_for: float, held: int = 0) -> float:
+    """As `Holds.time_to_hold`, while so many others are held."""
+    if remaining is None:
+        return hold_for
+    if remaining < WORTH_HOLDING:
+        return 0.0
+    margin = min(max(MARGIN * remaining, MARGIN_AT_LEAST), MARGIN_AT_MOST) + MARGIN_EACH * held
+    return min(hold_for, remaining - margin)

@@ -1,6 +1,8 @@
 """What every protocol does with a call: rule, resolve, record, and some hold; whatever comes of it is counted, and is no error."""
 
 import asyncio
+import itertools
+import uuid
 from collections.abc import Sequence
 from hashlib import blake2b
 from time import perf_counter
@@ -45,6 +47,7 @@ class Hook:
             cluster, settings.service_patterns, settings.revisions_by_host, largest=settings.split == "largest"
         )
         self._holds = Holds(settings, cluster)
+        self._name, self._numbers = uuid.uuid4().hex[:12], itertools.count()
         self._unresolved = Bounded(Event.UNRESOLVED)
         self._failed = Bounded(Event.CALL_FAILED)
         #: How many calls were answered, or are held and could be.
@@ -63,17 +66,17 @@ class Hook:
     async def call_and_hold(
         self, protocol: str, caller: str, read: Read, remaining: float | None = None, gone: Gone | None = None
     ) -> Outcome:
-        """Do as `call` does; where calls are held, return only when all that this one wakes is ready, or it has to be answered.
+        """Do as `call` does; where calls are held, return only when what this one wakes is ready, or it has to be answered.
 
         `gone` returns once the caller has left; without one, this is cancelled then.
         """
         started = perf_counter()
-        taken = await self._call(protocol, caller, read, remaining)
+        seconds = self._holds.time_to_hold(remaining)
+        taken = await self._call(protocol, caller, read, remaining, holds=True)
         if taken.outcome in WILL_WAKE:
-            left = None if remaining is None else remaining - (perf_counter() - started)
             try:
                 with self._recorder.still_waits(taken.woken, taken.request):
-                    await self._holds.hold(taken.woken, left, gone)
+                    await self._holds.hold(taken.woken, seconds - (perf_counter() - started), gone)
             except Exception as error:  # noqa: BLE001  as below
                 self._failed.warning(protocol=protocol, error=repr(error))
         return taken.outcome
@@ -96,11 +99,11 @@ class Hook:
             outcomes += await asyncio.gather(*(self.call(protocol, caller, read, remaining) for read in some))
         return outcomes
 
-    async def _call(self, protocol: str, caller: str, read: Read, remaining: float | None) -> _Taken:
+    async def _call(self, protocol: str, caller: str, read: Read, remaining: float | None, *, holds: bool = False) -> _Taken:
         started = perf_counter()
         budget = self._answer_within if remaining is None else remaining / 2
         try:
-            taken = await self._take(read(), f"{protocol} {caller}", budget)
+            taken = await self._take(read(), f"{protocol} {caller}", budget, holds=holds)
         except DecodeError:
             taken = _Taken(self._refuse(protocol, "malformed", ""))
         except Unresolved as error:
@@ -113,7 +116,7 @@ class Hook:
         ANSWER.observe(perf_counter() - started)
         return taken
 
-    async def _take(self, call: Call, caller: str, budget: float) -> _Taken:
+    async def _take(self, call: Call, caller: str, budget: float, *, holds: bool) -> _Taken:
         if ignored := self._rules.ignores(call):
             return _Taken(_ignore(ignored))
         revisions = self._resolver.resolve(call.sources)
@@ -121,13 +124,18 @@ class Hook:
         if not woken:
             return _Taken(_ignore(Ignored.NAMESPACE))
         request = _digest(call.request_id) if call.cold and call.request_id else ""
-        if call.cold:
+        if not request and holds and self._holds.may_hold(woken):
+            # By a name of ours, the ledger knows that it waits for as long as it is held.
+            request = f"{self._name}{next(self._numbers):x}"
+        if call.cold or request:
             recording = [self._recorder.record_cold(one, caller, budget, request) for one in woken]
         else:
             recording = [self._recorder.record(one, caller, budget, style=call.style) for one in woken]
         if len(recording) == 1:  # nearly always, and a task would cost time
             return _Taken(await recording[0], woken, request)
-        return _Taken(least_certain(await asyncio.gather(*recording)), woken, request)
+        # A caller that leaves takes nothing back.
+        done, _ = await asyncio.wait([asyncio.ensure_future(one) for one in recording])
+        return _Taken(least_certain(one.result() for one in done), woken, request)
 
     def _refuse(self, protocol: str, reason: str, detail: str) -> Outcome:
         UNRESOLVED.labels(reason).inc()

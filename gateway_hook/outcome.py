@@ -12,6 +12,8 @@ class Outcome(StrEnum):
     RECORDED = "recorded"
     #: Its Revision is awake.
     AWAKE = "awake"
+    #: Its Revision is seen to be ready: nobody needs to hear of it.
+    PASSED = "passed"
     #: A further attempt of a request that was recorded before, and still waits.
     WAITING = "waiting"
     #: Held in memory: not yet durable when its answer was due.
@@ -36,6 +38,7 @@ WILL_WAKE: Final = frozenset({Outcome.RECORDED, Outcome.WAITING, Outcome.BUFFERE
 LESS_AND_LESS_CERTAIN: Final = (
     Outcome.UNRESOLVED,
     Outcome.IGNORED,
+    Outcome.PASSED,
     Outcome.AWAKE,
     Outcome.RECORDED,
     Outcome.WAITING,

@@ -24,6 +24,9 @@ OPTIONS: Final = (
     ("grpc.so_reuseport", 0),
     ("grpc.server.max_pending_requests", 1 << 14),
     ("grpc.server.max_pending_requests_hard_limit", 1 << 14),
+    # A client that pings more often than every 5 minutes while its calls are held is cut off by default, with all of them: Envoy's
+    # connection_keepalive does.
+    ("grpc.http2.max_ping_strikes", 0),
     # With it, a call counts as in flight for some time after its answer, and one that takes its place is refused.
     ("grpc.http.overload_protection", 0),
 )

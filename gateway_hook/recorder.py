@@ -81,7 +81,6 @@ class Recorder:
         self._later = (
             asyncio.create_task(self._flush_awake(), name="recorder of awake Revisions"),
             asyncio.create_task(self._tell_who_waits(), name="recorder of waiting requests"),
-            asyncio.create_task(self._look_again(), name="recorder of ready Revisions"),
         )
 
     async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
@@ -89,9 +88,13 @@ class Recorder:
         now = self._clock()
         ready = self._passed.is_ready(revision)
         if ready:
+            # By this it goes on being awake, should readiness no longer be known.
+            self._awake_until[revision] = now + self._settings.idle_after
             self._passed.add(revision, caller, now, style)
-            return Outcome.AWAKE
-        if ready is None and now < self._awake_until.get(revision, 0.0):
+            return Outcome.PASSED
+        if ready is not None:
+            self._awake_until.pop(revision, None)
+        elif now < self._awake_until.get(revision, 0.0):
             self._awake_until[revision] = now + self._settings.idle_after
             self._awake_calls.add(revision, caller, now, style)
             self._unrecorded += 1
@@ -134,7 +137,7 @@ class Recorder:
     async def close(self, within: float) -> None:
         """Make durable what was called so far; what isn't after `within` seconds is dropped, counted and logged."""
         for _ in range(2):  # looks, which are all that any call is kept for
-            self._record_lost()
+            self._look_again()
         self._closing.set()
         self._filled.set()
         try:
@@ -162,24 +165,19 @@ class Recorder:
     async def _flush_awake(self) -> None:
         while not self._closing.is_set() or self._awake_calls:
             await self._closing_within(self._settings.report_every)
+            self._look_again()
             now = self._clock()
             self._awake_until = {revision: until for revision, until in self._awake_until.items() if until > now}
             calls, self._awake_calls = self._awake_calls, Tallies()
             await self._commit("awake", calls)
 
-    async def _look_again(self) -> None:
-        while not await self._closing_within(self._settings.report_every):
-            self._record_lost()
-
-    def _record_lost(self) -> None:
-        """Have those calls recorded that were let pass, and whose Revision isn't ready any more."""
+    def _look_again(self) -> None:
+        """Have those calls recorded that were let pass, and whose Revision isn't known to be ready any more: most were served."""
         lost, passed = self._passed.look()
         PASSED.inc(passed)
         for revision, tally in lost.items():
-            if self._has_room(revision):
-                self._join(tally.calls).tallies.add_calls(revision, tally)
-            else:
-                self._drop("the buffer is full", tally.calls)
+            self._awake_calls.add_calls(revision, tally)
+            self._unrecorded += tally.calls
 
     async def _tell_who_waits(self) -> None:
         told_at = self._clock()
@@ -217,18 +215,18 @@ class Recorder:
         tallies = self._open.tallies
         return revision in tallies or self._in_hand + len(tallies) < self._settings.buffer_revisions
 
-    def _drop(self, because: str, calls: int = 1) -> Outcome:
-        DROPPED.inc(calls)
-        self._buffer_full.warning(calls=calls, because=because)
+    def _drop(self, because: str) -> Outcome:
+        DROPPED.inc()
+        self._buffer_full.warning(calls=1, because=because)
         return Outcome.DROPPED
 
-    def _join(self, calls: int = 1) -> _Group:
-        """The open group, for so many more calls."""
+    def _join(self) -> _Group:
+        """The open group, for one more call."""
         group = self._open
         if not group.tallies:
             self._filled.set()
             asyncio.get_running_loop().call_later(self._settings.answer_within, group.answered.set)
-        self._unrecorded += calls
+        self._unrecorded += 1
         return group
 
     async def _answer(self, group: _Group, budget: float) -> Outcome:

@@ -7,8 +7,8 @@ Kourier's or Contour's; any other says nothing, for every route has one.
 What the operator says comes first, then what the call says, then what Kubernetes says:
 
 1. a pattern for services and clusters names a Revision;
-2. a service or cluster in a built-in form names the Revision that it reads as. Only where that is known not to exist, the name may
-   be a Route's: then it means the Revisions behind the Route's cluster-local host, as it is written and as `name.namespace`;
+2. a service or cluster in a built-in form names the Revision that it reads as; unless that is known to exist, the name may be a
+   Route's: then it means the Revisions behind the Route's cluster-local host, as it is written and as `name.namespace`;
 3. a host means what the operator's table has for it, else the Revisions behind it, of all of which, or of the one with the
    largest share, the call is.
 
@@ -137,8 +137,8 @@ class Resolver:
         return None
 
     def _itself_or_routed(self, read: Revision, host: str = "") -> Sequence[Revision]:
-        """The Revision that a name reads as; where there is none, those of the Route that has this host, or is so named."""
-        if self._known.exists(read) is not False:
+        """The Revision that a name reads as; unless it is known to exist, those of the Route that has this host, or is so named."""
+        if self._known.exists(read):
             return (read,)
         hosts = [host, f"{read.name}.{read.namespace}"]
         return next(filter(None, map(self._known.behind, filter(None, hosts))), (read,))

@@ -1,6 +1,8 @@
 """The front's process: it puts the parts together, says how it is, and drains when told to stop."""
 
 import asyncio
+import contextlib
+import resource
 import socket
 import time
 import uuid
@@ -37,6 +39,7 @@ def hook() -> None:
 
 
 async def _serve(settings: Settings) -> None:
+    _allow_files()
     told = told_to_stop()
     reach = Reach(settings)
     app = broker.make_app(reach)
@@ -57,7 +60,7 @@ async def _serve(settings: Settings) -> None:
     serving = asyncio.Event()
     admin = AdminServer(
         settings.admin_address,
-        live=lambda: {"recorder": recorder.alive, "doorbell": doorbell.alive},
+        live=lambda: {"recorder": recorder.alive, "doorbell": doorbell.alive, "cluster": mirror is None or mirror.alive},
         ready=lambda: {"grpc": serving.is_set(), "redis": pinged.ping()},
         registry=FRONT,
     )
@@ -77,3 +80,10 @@ async def _serve(settings: Settings) -> None:
     if mirror:
         await mirror.close()
     admin.close()
+
+
+def _allow_files() -> None:
+    """Have as many open as the system lets: each held HTTP/1.1 request is a connection."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # where there is no limit that could be had
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

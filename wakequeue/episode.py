@@ -13,7 +13,7 @@ first one left out. *Awake*: only new calls are reported, with a concurrency too
 
 Where the cluster says whether the Revision is ready, that comes before the times. Ready, it is awake. Not ready, it is asleep or
 waking, never awake: the waking goes on until it is ready, or until `unwoken_after` is over. A waking that is open ends once:
-*woken*; *unwoken*; or by the times alone, as *reported*, where nothing is known of readiness.
+*woken*; *unwoken*; by the times alone, as *reported*, where nothing is known of readiness; or with a wake-up that is buried.
 
 Some gateways tell of each attempt of a request, so that it is known to wait: then the waking goes on for as long as that is heard,
 and those requests are counted, not guessed. Of the others a caller waits for `patience` at most: when calls could not be reported
@@ -145,7 +145,7 @@ def decide(  # noqa: PLR0913  they are what there is to know
     report = Report(_concurrency(phase, episode, waiting - gone + known, now, rhythm), calls)
     if rhythm.original_style:
         report = Report(1.0, 1)
-    after = replace(_begun(episode, phase, now - waited, now, readiness), last_report=now, concurrency=report.concurrency)
+    after = replace(_begun(episode, phase, now - waited, now, rhythm, readiness), last_report=now, concurrency=report.concurrency)
     repeat_at = now + rhythm.report_every
     if _phase(after, repeat_at, rhythm, readiness) == "waking":
         return Step(phase, report, after, _ready_at(after, rhythm), repeat_at, gone, ending)
@@ -177,11 +177,11 @@ def _phase(episode: Episode, now: float, rhythm: Rhythm, readiness: Readiness | 
     return by_times
 
 
-def _begun(episode: Episode, phase: Phase, first_call: float, now: float, readiness: Readiness | None) -> Episode:
+def _begun(episode: Episode, phase: Phase, first_call: float, now: float, rhythm: Rhythm, readiness: Readiness | None) -> Episode:
     """The episode with the waking that a report of this phase belongs to. What is reported as a correction begins no other."""
     if readiness is not None and readiness.ready:
         return replace(episode, first_report=0.0)
-    if phase == "asleep" and not episode.correctable:
+    if phase == "asleep" and not (episode.correctable and now < (episode.last_report or 0.0) + rhythm.report_every):
         episode = replace(episode, first_report=now)
     if episode.waking_since is None and (phase == "asleep" or _at_zero(readiness)):
         episode = replace(episode, waking_since=first_call)

@@ -71,6 +71,7 @@ NEEDS: Final = (
     ("report_every", _patient, "at most a quarter of patience"),
     ("grpc_token", lambda settings: not settings.grpc_token_file, "grpc_token_file must not be set too"),
     ("mode", lambda settings: settings.mode == "notify" or settings.kubernetes != "off", "kubernetes must be auto or on"),
+    ("unwoken_after", lambda settings: settings.unwoken_after < settings.max_age, "shorter than max_age"),
     *_tls("redis", _redis_tls, "redis_url must be rediss://... or sentinels://..."),
     ("redis_password_file", _redis_open, "redis_url must be set, and have no password of its own"),
     ("redis_sentinel_password_file", _sentinel, "redis_url must be sentinel://... or sentinels://..."),

@@ -153,7 +153,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mode: Literal["notify", "hold"] = "notify"
     #: How many calls a front holds, and for how long where their callers name no deadline; those beyond it are answered at once.
     hold_at_most: Count = 10_000
-    hold_for: Seconds = Seconds(60)
+    hold_for: Seconds = Seconds(50)
     #: How long calls wait for others to share their commit, above `linger_above` calls a second.
     linger: Seconds = Seconds(0.002)
     #: The calls a second of one front above which it lingers.

@@ -64,7 +64,8 @@ class Worker:
         self.ledger.client.close()
 
     def _live(self) -> dict[str, bool]:
-        return {"sender": self.autoscaler.alive, "sweep": self.sweep.alive, "consumer": not self.watchdog.stuck}
+        live = {"sender": self.autoscaler.alive, "sweep": self.sweep.alive, "consumer": not self.watchdog.stuck}
+        return live | ({"cluster": self.mirroring.alive} if self.mirroring else {})
 
     def _ready(self) -> dict[str, bool]:
         return {"redis": self.ledger.ping(), "autoscaler": self.autoscaler.connected, "consumer": self.consumes}

@@ -17,6 +17,11 @@ class Mirroring:
         self._thread.start()
         asyncio.run_coroutine_threadsafe(mirror.open(), self._loop).result()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread and the mirror go on; a defect alone can end them before `close`."""
+        return self._thread.is_alive() and self._mirror.alive
+
     def close(self) -> None:
         """End the mirror and the thread."""
         asyncio.run_coroutine_threadsafe(self._mirror.close(), self._loop).result()

@@ -32,7 +32,8 @@ class Wakings:
         for one in settled:
             if one.ending is not None:
                 WAKINGS.labels(one.ending.outcome).inc()
-                if one.ending.outcome == "woken":
+                # One that was ready before its first call was no cold start: nobody saw it sleep and wake again meanwhile.
+                if one.ending.outcome == "woken" and one.ending.at > one.ending.since:
                     COLD_START.observe(one.ending.at - one.ending.since)
                 elif one.ending.outcome == "unwoken":
                     BURIED.labels("unwoken").inc()

@@ -104,7 +104,8 @@ class AccessLog:
         calls = self._starts.unheard_of(began)
         outcomes = await self._hook.calls(PROTOCOL, caller, [partial(_it, call) for call in calls.values()])
         for request, outcome in zip(calls, outcomes, strict=True):
-            if outcome is Outcome.UNRESOLVED:
+            # What its gateway finds decides, where nothing was recorded: what is seen ready may have no upstream there.
+            if outcome in {Outcome.UNRESOLVED, Outcome.PASSED}:
                 self._starts.forget(request)
 
 

@@ -16,7 +16,7 @@ from google.rpc.status_pb2 import Status
 from gateway_hook.door import identity
 from gateway_hook.envoy.check_request import Metadata, call_of
 from gateway_hook.hook import Hook
-from gateway_hook.outcome import WAKES_NOTHING, Outcome
+from gateway_hook.outcome import WAKES_NOTHING
 from gateway_hook.wire.envoy_core_pb2 import HeaderValue, HeaderValueOption
 from gateway_hook.wire.ext_authz_pb2 import CheckResponse, OkHttpResponse
 from wakequeue.settings import Settings
@@ -44,11 +44,10 @@ class ExtAuthz:
 
     def __init__(self, hook: Hook, settings: Settings) -> None:
         self._hook = hook
-        passes, retries = _answer({}), _answer(RETRY_HEADERS)
-        # Envoy may hear after us that a Revision is ready.
-        waits = retries if settings.envoy_retry_headers or settings.mode == "hold" else passes
-        self._answers = dict.fromkeys(Outcome, waits) | dict.fromkeys(WAKES_NOTHING, passes)
-        self._answers[Outcome.AWAKE] = retries if settings.envoy_retry_headers else passes
+        self._passes = _answer({})
+        # In hold mode Envoy may hear after us that a Revision is ready; and one that is, may stand behind the activator again.
+        retries = settings.envoy_retry_headers or settings.mode == "hold"
+        self._waits = _answer(RETRY_HEADERS) if retries else self._passes
 
     def handlers(self) -> dict[str, grpc.GenericRpcHandler]:
         """What the gRPC server serves, by service. Requests arrive as bytes, for one that can't be parsed is answered OK too."""
@@ -60,7 +59,7 @@ class ExtAuthz:
         metadata = cast("Metadata", context.invocation_metadata() or ())
         remaining = context.time_remaining()
         outcome = await self._hook.call_and_hold(PROTOCOL, identity(context), lambda: call_of(request, metadata), remaining)
-        return self._answers[outcome]
+        return self._passes if outcome in WAKES_NOTHING else self._waits
 
 
 def _answer(headers: Mapping[str, str]) -> bytes:

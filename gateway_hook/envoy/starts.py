@@ -55,5 +55,5 @@ class Starts:
         return calls
 
     def forget(self, request: str) -> None:
-        """Have what comes of a request decide: its call named no Revision."""
+        """Have what comes of a request decide: its call recorded nothing."""
         self._requests.pop(request, None)

@@ -82,7 +82,7 @@ class App:
         if page:  # which is there to be seen at once
             outcome = await self._hook.call(COLD, caller, lambda: cold_call(request))
         else:
-            outcome = await self._hook.call_and_hold(COLD, caller, lambda: cold_call(request), gone=rest.until_gone)
+            outcome = await self._hook.call_and_hold(COLD, caller, lambda: cold_call(request), request.remaining, rest.until_gone)
         return answers.to_cold(outcome, page=page)
 
     async def _wake(self, request: Request, wake: Wake, caller: str) -> Answer:

@@ -17,6 +17,9 @@ ATTEMPT: Final = "x-envoy-attempt-count"
 #: The name that further attempts share where their gateway names no request: they count as one more request, that waits.
 NAMELESS: Final = "nameless"
 
+#: How long Envoy's router waits for a try, in ms (docs/root/configuration/http/http_filters/router_filter.rst).
+TIMEOUT: Final = "x-envoy-expected-rq-timeout-ms"
+
 #: What the headers begin with in which a call that wakes tells of its request, such as `x-wakequeue-path`.
 TOLD: Final = "x-wakequeue-"
 WAKE: Final = re.compile(r"/wake/(?P<namespace>[^/]+)/(?P<revision>[^/]+)")
@@ -46,6 +49,12 @@ class Request(NamedTuple):
     def has_body(self) -> bool:
         """Whether a body comes after an HTTP/1.1 request's headers (RFC 9112, section 6.3)."""
         return "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"
+
+    @property
+    def remaining(self) -> float | None:
+        """For how many seconds its gateway waits for the answer; None where it doesn't say."""
+        text = self.headers.get(TIMEOUT, "")
+        return int(text) / 1000 if text.isdecimal() and len(text) < 10 and int(text) else None  # noqa: PLR2004  as below
 
     @property
     def waits(self) -> bool:

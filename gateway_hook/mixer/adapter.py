@@ -3,7 +3,7 @@
 Source: istio.io/istio mixer/pkg/protobuf/yaml/dynamic/handler.go (Mixer's side).
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import grpc
 
@@ -21,6 +21,10 @@ from wakequeue.settings import Settings
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[bytes, bytes]
     Method = grpc.RpcMethodHandler[bytes, bytes]
+
+
+#: Outcomes of a call whose answer may be used again for a while: a ready Revision's pods tell the Autoscaler of its requests.
+AWAKE: Final = ([Outcome.AWAKE], [Outcome.PASSED])
 
 
 class Mixer:
@@ -43,7 +47,7 @@ class Mixer:
         outcomes = await self._hook.calls(template.protocol, caller, received.reads, remaining)
         if template.variety == TEMPLATE_VARIETY_REPORT:
             return answers.REPORTED
-        seconds = self._valid_for(received) if outcomes == [Outcome.AWAKE] else 0.0
+        seconds = self._valid_for(received) if outcomes in AWAKE else 0.0
         if template.variety == TEMPLATE_VARIETY_QUOTA:
             return answers.granted(received.request, seconds)
         return answers.checked(seconds)

@@ -97,7 +97,7 @@ def test_a_life(cluster: Cluster, front: Running, stat_server: StatServer, redis
     told = len(stat_server.of(CART))
     for _ in range(20):
         call(front, "cart.example.org")
-    assert front.metric("wakequeue_calls_total", outcome="awake") == 20
+    assert front.metric("wakequeue_calls_total", outcome="passed") == 20
     wait_until(lambda: front.metric("wakequeue_passed_total") == 20, what="the calls that nobody needs to hear of")
     assert len(stat_server.of(CART)) == told
     # The last call is as young as can be: what has no endpoints is asleep all the same.
@@ -131,7 +131,7 @@ def test_it_does_not_wake(cluster: Cluster, front: Running, stat_server: StatSer
 def test_readiness_that_came_of_itself(cluster: Cluster, front: Running, stat_server: StatServer) -> None:
     """A Revision that is ready before anybody calls it is answered from memory, and nothing is reported."""
     cluster.ready(CART)
-    wait_until(lambda: call(front, "cart.example.org") or front.metric("wakequeue_calls_total", outcome="awake"), what="awake")
+    wait_until(lambda: call(front, "cart.example.org") or front.metric("wakequeue_calls_total", outcome="passed"), what="awake")
     recorded = front.metric("wakequeue_calls_total", outcome="recorded")
     call(front, "cart.example.org")
     assert front.metric("wakequeue_calls_total", outcome="recorded") == recorded
@@ -152,7 +152,7 @@ def test_a_cluster_that_is_away(cluster: Cluster, front: Running, stat_server: S
     cluster.ready(CART)
     cluster.api.start()
     cluster.watched()
-    awake = front.metric("wakequeue_calls_total", outcome="awake")
+    awake = front.metric("wakequeue_calls_total", outcome="passed")
     call(front, "cart.example.org")
-    assert front.metric("wakequeue_calls_total", outcome="awake") == awake + 1
+    assert front.metric("wakequeue_calls_total", outcome="passed") == awake + 1
     assert stat_server.requests() == {CART: 1}

@@ -9,6 +9,7 @@ from typing import Final, cast
 
 import grpc
 import pytest
+from support import http2
 from support.envoy_messages import CHECK, check_request, headers_added
 from support.fakes import FakeCluster, FakeRecorder
 from support.http import Answer, Fields, Http1, Http2, http1, pseudo, routed
@@ -109,8 +110,29 @@ def test_a_check_is_answered_before_envoy_gives_up() -> None:
     """As it is a check is OK, and a time-out would be an error."""
 
     async def talk(front: Front) -> None:
-        assert headers_added(await front.check(within=1.0))[0] == 0
+        assert headers_added(await front.check(within=1.5))[0] == 0
         assert ended("deadline") == 1
+
+    run(talk)
+
+
+def test_pings_end_no_held_check() -> None:
+    """A gateway asks whether its connection lives, as often as it likes: it is no misuse, and costs no call."""
+
+    async def talk(front: Front) -> None:
+        message = check_request(extensions=NAMED)
+        path = (b":method", b"POST"), (b":scheme", b"http"), (b":path", CHECK.encode()), (b":authority", b"front")
+        fields = (*path, (b"content-type", b"application/grpc"), (b"te", b"trailers"))
+        body = b"\0" + len(message).to_bytes(4) + message
+        frames = http2.PREFACE + http2.frame(http2.SETTINGS, 0, 0) + http2.call(1, fields, body)
+        with http2.leave_open(front.settings.grpc_address, frames) as connection:
+            await front.holds(1)
+            for _ in range(20):
+                connection.sendall(http2.frame(http2.PING, 0, 0, b"are you?"))
+                await asyncio.to_thread(http2.wait_read, connection)
+            front.cluster.is_ready(HELLO)
+            await front.holds(0)
+        assert ended("ready") == 1
 
     run(talk)
 

@@ -184,12 +184,12 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(target=stale, batch=consumes(leases), outcome=st.sampled_from(["woken", "unwoken"]), repeat=st.booleans())
     def end_wakings(self, batch: list[Lease], outcome: Literal["woken", "unwoken"], *, repeat: bool) -> list[Lease]:
-        """Wakings end with what was taken settled; unwoken, each is a dead letter besides, which has no calls."""
+        """Wakings end with what was taken settled; unwoken, each is the Revision's one dead letter of such, without calls."""
         reports = [ended(lease, outcome, repeat_in=0.0 if repeat else None) for lease in batch]
         for lease in self.ended(batch, lambda: self.ledger.worker.settle(reports)):
             self.settle_one(lease, ready_later=False, repeat="now" if repeat else "no")
             if outcome == "unwoken":
-                self.letters[f"{lease.revision}@{lease.token}"] = (lease.revision, 0)
+                self.letters[f"{lease.revision}@unwoken"] = (lease.revision, 0)
         return batch
 
     @rule(target=stale, batch=consumes(leases), later=st.booleans())

@@ -111,17 +111,32 @@ def test_the_audit_trail_says_how_a_waking_ended(ledger: Ledger) -> None:
 
 
 def test_an_unwoken_letter_has_no_calls(ledger: Ledger) -> None:
-    """They were settled: no call is counted twice, or lost, when the letter is bounded, replayed or purged."""
+    """They were settled: no call is counted twice, or lost, when such a letter is made again, replayed or purged."""
     for _ in range(4):
-        ledger.record(entry(A, 3))
-        ledger.using(keep_dead_letters=3).settle([ended(only(ledger.take(A)), "unwoken")])
+        for revision in (A, B):
+            ledger.record(entry(revision, 3))
+            ledger.worker.settle([ended(only(ledger.take(revision)), "unwoken")])
     letters = list(ledger.letters.find(lambda _: True))
-    assert [(one.reason, one.calls, [cause for _, cause in one.tries]) for one in letters] == [("unwoken", 0, ["no image"])] * 3
+    assert [(one.revision, one.reason, one.calls, one.tries[0][1]) for one in letters] == [
+        (revision, "unwoken", 0, "no image") for revision in (A, B)
+    ], "of each Revision the newest"
     assert ledger.letters.replay([letters[0].id]) == ledger.letters.purge([letters[1].id]) == 1
     counted = ledger.census()
-    assert (counted.settled_calls, counted.buried, counted.buried_calls, counted.discarded_calls) == (12, 1, 0, 0)
-    assert (counted.letters_dropped, counted.drift_calls, counted.pending, counted.pending_calls) == (1, 0, 1, 0)
+    assert (counted.settled_calls, counted.buried, counted.buried_calls, counted.discarded_calls) == (24, 0, 0, 0)
+    assert (counted.letters_dropped, counted.drift_calls, counted.pending, counted.pending_calls) == (0, 0, 1, 0)
     assert only(ledger.take(A)).calls == 0
+
+
+def test_unwoken_letters_push_out_no_calls(ledger: Ledger) -> None:
+    """However often a Revision doesn't wake, the letters that have calls stay."""
+    bounded = ledger.using(keep_dead_letters=3)
+    ledger.record(entry(B, 7))
+    bounded.bury([only(ledger.take(B))], "expired")
+    for _ in range(5):
+        ledger.record(entry(A))
+        bounded.settle([ended(only(ledger.take(A)), "unwoken")])
+    counted = ledger.census()
+    assert (counted.buried, counted.buried_calls, counted.discarded_calls) == (2, 7, 0)
 
 
 def test_a_waking_outlives_its_worker(ledger: Ledger) -> None:

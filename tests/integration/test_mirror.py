@@ -96,7 +96,7 @@ def test_changes_are_seen(server: ApiServer, mirroring: Opening) -> None:
     server.delete(ENDPOINT_SLICES, "shop", endpoint_slice("shop", "cart-00001", ready=1)["metadata"]["name"])
     server.delete(REVISIONS, "shop", "cart-00001")
     wait_until(lambda: cluster.exists(CART) is False, what="the Revision gone")
-    wait_until(lambda: not cluster.readiness(CART).ready, what="its endpoints gone")
+    assert cluster.readiness(CART) is None
 
 
 def test_many_are_listed_in_pages(server: ApiServer, mirroring: Opening) -> None:
@@ -158,7 +158,7 @@ def test_an_api_that_is_away(
     server: ApiServer, mirroring: Opening, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Hosts lead where they led; of a Revision nothing is believed after a moment; once it is back, all is as it is there."""
-    monkeypatch.setattr(mirror, "BELIEVED_SECONDS", 0.3)
+    monkeypatch.setattr(mirror, "BELIEVED_SECONDS", 0.8)
     caplog.set_level(logging.INFO, "wakequeue")
     server.put(ENDPOINT_SLICES, endpoint_slice("shop", "cart-00001", ready=1))
     cluster = mirroring()
@@ -166,7 +166,7 @@ def test_an_api_that_is_away(
     server.stop()
     lost_at = time.monotonic()
     wait_until(lambda: cluster.readiness(CART) is None and cluster.exists(CART) is None, what="nothing believed")
-    assert time.monotonic() - lost_at >= 0.3
+    assert time.monotonic() - lost_at >= 0.7
     assert cluster.behind("cart.example.org") == (CART,)
     server.put(ENDPOINT_SLICES, endpoint_slice("shop", "cart-00001", ready=0))
     server.delete(DOMAIN_MAPPINGS, "shop", "cart.example.org")
@@ -180,9 +180,10 @@ def test_an_api_that_is_away(
 
 def test_an_api_that_hangs(server: ApiServer, mirroring: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
     """A watch on which nothing comes, not even its end, is given up, and made again once the API answers."""
-    monkeypatch.setattr(api, "WATCH_SECONDS", 0.5)
+    monkeypatch.setattr(api, "WATCH_SECONDS", 1)
     monkeypatch.setattr(api, "ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(mirror, "BELIEVED_SECONDS", 0.3)
+    monkeypatch.setattr(api, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(mirror, "BELIEVED_SECONDS", 0.8)
     cluster = mirroring()
     wait_until(lambda: cluster.readiness(CART), what="the Revision known")
     server.mute()
@@ -200,6 +201,64 @@ def test_an_api_with_errors(server: ApiServer, mirroring: Opening) -> None:
     assert cluster.behind("cart.example.org") == (CART,)
 
 
+@pytest.mark.parametrize("broken", ["an error in the stream", "a watch that ends at once"])
+def test_a_watch_that_never_lasts(server: ApiServer, mirroring: Opening, monkeypatch: pytest.MonkeyPatch, *, broken: str) -> None:
+    """Though each opens, it isn't taken for one: what was known gets old, and the API isn't asked without end."""
+    monkeypatch.setattr(mirror, "BELIEVED_SECONDS", 0.8)
+    server.put(ENDPOINT_SLICES, endpoint_slice("shop", "cart-00001", ready=1))
+    cluster = mirroring()
+    wait_until(lambda: (known := cluster.readiness(CART)) and known.ready, what="the Revision ready")
+    watched(server)
+    server.spoil = {"an error in the stream": 500, "a watch that ends at once": 0}[broken]
+    server.drop_watches()
+    server.put(ENDPOINT_SLICES, endpoint_slice("shop", "cart-00001", ready=0))
+    wait_until(lambda: (known := cluster.readiness(CART)) is None or not known.ready, what="what was known not believed")
+    asked = len(server.requests)
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        known = cluster.readiness(CART)
+        assert known is None or not known.ready
+    assert len(server.requests) - asked < 10 * len(COLLECTIONS)
+    server.spoil = None
+    wait_until(lambda: (known := cluster.readiness(CART)) and not known.ready, 20, "the Revision at zero")
+
+
+def test_what_is_old_is_not_believed_on_return(server: ApiServer, mirroring: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What became of a Revision while the API was away is known before anything of it is believed again."""
+    monkeypatch.setattr(mirror, "BELIEVED_SECONDS", 0.8)
+    server.put(ENDPOINT_SLICES, endpoint_slice("shop", "cart-00001", ready=1))
+    cluster = mirroring()
+    watched(server)
+    for compacted in (False, True):
+        server.stop()
+        wait_until(lambda: cluster.readiness(CART) is None, what="nothing believed")
+        server.put(ENDPOINT_SLICES, endpoint_slice("shop", "cart-00001", ready=0))
+        if compacted:
+            server.compact()
+        server.delay = 0.1
+        server.start()
+        known = wait_until(lambda: cluster.readiness(CART), what="the Revision known")
+        assert not known.ready, compacted
+        server.delay = 0
+        server.put(ENDPOINT_SLICES, endpoint_slice("shop", "cart-00001", ready=1))
+        wait_until(lambda: (known := cluster.readiness(CART)) and known.ready, what="the Revision ready")
+
+
+def test_an_object_that_is_not_as_it_should_be(server: ApiServer, mirroring: Opening, caplog: pytest.LogCaptureFixture) -> None:
+    """It counts for nothing, and stops no other, whether it is listed or comes later."""
+    broken = route("shop", "broken", [("cart-00001", 100)])
+    server.put(ROUTES, broken | {"status": broken["status"] | {"url": "http://[bad", "traffic": [{"percent": "all"}]}})
+    cluster = mirroring()
+    assert cluster.behind("cart.shop.example.com") == (CART,)
+    watched(server)
+    server.put(ROUTES, broken | {"status": broken["status"] | {"url": "http://[bad"}})
+    server.put(ROUTES, route("shop", "other", [("cart-00001", 100)]))
+    wait_until(lambda: cluster.behind("other.shop.example.com") == (CART,), what="what came after it")
+    assert "cluster_unreadable object=shop/broken" in caplog.text
+    server.put(ROUTES, broken)
+    wait_until(lambda: cluster.behind("broken.shop.example.com") == (CART,), what="the object in order")
+
+
 def test_slow_changes(server: ApiServer, mirroring: Opening) -> None:
     """Changes that come slowly come in order, and all of them."""
     cluster = mirroring()
@@ -208,15 +267,16 @@ def test_slow_changes(server: ApiServer, mirroring: Opening) -> None:
     for ready in [1, 0] * 10 + [1]:
         server.put(ENDPOINT_SLICES, endpoint_slice("shop", "cart-00001", ready=ready))
     server.put(ENDPOINT_SLICES, endpoint_slice("shop", "last", ready=1))
-    wait_until(lambda: cluster.readiness(Revision("shop", "last")).ready, what="the last change")
+    wait_until(lambda: cluster.readiness(Revision("shop", "last")), what="the last change")
     assert cluster.readiness(CART).ready
 
 
-def test_a_collection_that_is_forbidden(server: ApiServer, mirroring: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_collection_that_is_forbidden(server: ApiServer, mirroring: Opening) -> None:
     """The process begins without it, knows the rest, and has it once it may."""
-    monkeypatch.setattr(mirror, "LIST_SECONDS", 0.5)
     server.deny = {ENDPOINT_SLICES}
+    began = time.monotonic()
     cluster = mirroring()
+    assert time.monotonic() - began < mirror.LIST_SECONDS / 2
     assert cluster.readiness(CART) is None
     assert cluster.exists(CART)
     assert cluster.behind("cart.example.org") == (CART,)

@@ -40,6 +40,7 @@ class ApiServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self.token, self.bookmark_every = token, bookmark_every
         self.delay, self.gone_at_once = 0.0, False
+        self.spoil: int | None = None
         self.deny: set[str] = set()
         self.answers: dict[str, Object] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
@@ -219,6 +220,12 @@ class ApiServer:
 
     async def _watch(self, resource: Resource, asked: Asked, writer: asyncio.StreamWriter) -> None:
         selects = selection(resource.namespace, asked.query.get("labelSelector", ""))
+        if self.spoil is not None:
+            await _begin(writer)
+            if self.spoil:
+                await self._line(writer, {"type": "ERROR", "object": RefusedError(self.spoil).status})
+            await _chunk(writer, b"")
+            return
         try:
             changes = self.history.since(resource.collection, int(asked.query.get("resourceVersion") or 0))
         except RefusedError as error:

@@ -211,7 +211,7 @@ class FakeCluster:
 
     def readiness(self, revision: Revision) -> Readiness | None:
         """See `wakequeue.cluster.knowledge.Cluster.readiness`."""
-        if self._unknown:
+        if not self.exists(revision):
             return None
         since = self._ready_since.get(revision)
         return Readiness(ready=since is not None, seconds=0.0 if since is None else time.monotonic() - since)

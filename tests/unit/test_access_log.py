@@ -314,6 +314,13 @@ def test_a_beginning_that_names_no_revision_leaves_it_to_the_end() -> None:
     assert [(one.revision, one.cold) for one in told] == [(Revision("n", "host"), True)]
 
 
+def test_a_beginning_of_a_ready_revision_leaves_it_to_the_end() -> None:
+    """Nothing was recorded of it: where its gateway finds no upstream all the same, that counts."""
+    messages = [log_message(log_entry(**BEGAN)), 0.1, log_message(log_entry(**{"kind": END, **FAILED}))]
+    for outcome, cold in ((Outcome.PASSED, [False, True]), (Outcome.AWAKE, [False])):
+        assert [one.cold for one in took(*messages, recorder=FakeRecorder(outcome))] == cold
+
+
 # What is not as it should be.
 
 

@@ -18,6 +18,8 @@ from wakequeue.revision import Revision
 
 META = {"name": "cart", "namespace": "shop", "resourceVersion": "7", "uid": "1", "labels": {"a": "b"}, "managedFields": [{}]}
 
+CLAIMED = {"type": "DomainClaimed", "status": "True"}
+
 
 def kept(collection: Collection, **fields: object) -> object:
     """Return what is kept of an object with these fields."""
@@ -99,15 +101,14 @@ def test_a_route_without_an_address() -> None:
 def test_a_domain_mapping_leads_to_a_route(ref: dict[str, str], route: str | None) -> None:
     """A Knative Service's Route has its name; what leads elsewhere is nothing to us."""
     wanted = None if route is None else Mapped("cart", route)
-    assert kept(DomainMapping, spec={"ref": ref}) == wanted
+    assert kept(DomainMapping, spec={"ref": ref}, status={"conditions": [CLAIMED]}) == wanted
 
 
-def test_a_domain_mapping_whose_host_another_has() -> None:
-    """Only who has claimed a domain has its host."""
-    conditions = [{"type": "DomainClaimed", "status": "False", "reason": "DomainClaimFailed", "message": "taken"}]
+@pytest.mark.parametrize("conditions", [None, [], [CLAIMED | {"status": "False"}], [CLAIMED | {"type": "Ready"}]])
+def test_a_domain_mapping_that_has_not_claimed_its_host(conditions: object) -> None:
+    """Only who has claimed a domain has its host: a name that anybody may write is none."""
     spec = {"ref": {"kind": "Service", "name": "cart"}}
     assert kept(DomainMapping, spec=spec, status={"conditions": conditions}) is None
-    assert kept(DomainMapping, spec=spec, status={"conditions": [conditions[0] | {"status": "True"}]})
 
 
 @pytest.mark.parametrize("collection", [RevisionObject, PodAutoscaler])
@@ -116,12 +117,15 @@ def test_what_is_said_against_a_revision(collection: Collection) -> None:
     conditions = [
         {"type": "Ready", "status": "False", "reason": "ImagePullBackOff", "message": "sums up"},
         {"type": "Active", "status": "False", "reason": "NoTraffic", "message": "follows"},
+        {"type": "Active", "status": "Unknown", "reason": "Queued", "message": "follows"},
+        {"type": "Active", "status": "False", "reason": "TimedOut", "message": "not in time"},
+        {"type": "SKSReady", "status": "Unknown", "reason": "NoHealthyBackends", "message": "follows"},
         {"type": "ContainerHealthy", "status": "False", "reason": "ImagePullBackOff", "message": "can't pull"},
         {"type": "ResourcesAvailable", "status": "Unknown", "reason": "Deploying"},
         {"type": "ScaleTargetInitialized", "status": "True"},
         {"type": "Odd", "status": "Unknown"},
     ]
-    assert kept(collection, status={"conditions": conditions}) == "Deploying; ImagePullBackOff: can't pull"
+    assert kept(collection, status={"conditions": conditions}) == "Deploying; ImagePullBackOff: can't pull; TimedOut: not in time"
     assert kept(collection, status={"conditions": None}) == ""
     long = [{"type": "X", "status": "False", "reason": "X", "message": "m" * 10_000}]
     assert len(kept(collection, status={"conditions": long})) == LONGEST

@@ -581,6 +581,17 @@ def test_an_outage_is_no_unwoken_waking() -> None:
         assert (step.ending and step.ending.outcome) == outcome
 
 
+def test_a_second_waking_has_its_time_too() -> None:
+    """After one of which a single report was made, as the Autoscaler was away: calls made meanwhile have a deadline of their own."""
+    at_zero = Readiness(ready=False, seconds=0.0)
+    alone = Episode(100.0, 100.0, 1.0, waking_since=100.0)
+    second = decide(alone, calls=100, waiting=100, waited=123.0, now=225.0, rhythm=RHYTHM, quiet=1.0, readiness=at_zero)
+    assert (second.ending and second.ending.outcome, second.repeat_at) == ("unwoken", 226.0)
+    for now, outcome in ((226.0, None), (344.9, None), (345.0, "unwoken")):
+        step = decide(second.episode, calls=0, waiting=9, waited=0.0, now=now, rhythm=RHYTHM, quiet=now - 224, readiness=at_zero)
+        assert (step.ending and step.ending.outcome) == outcome
+
+
 def test_at_zero_the_times_do_not_make_it_awake() -> None:
     """A call within `idle_after` of the last one, of a Revision that has gone to zero, begins a waking."""
     ledger = follow([*burst(1), *burst(1, at=4_000)], (0,), known_to_be((0, True), (3_000, False), (5_200, True)))

@@ -116,14 +116,14 @@ def test_the_answer_may_have_the_router_retry(outcome: Outcome | Exception) -> N
         (Outcome.BUFFERED, "false", 4),
         (Outcome.DROPPED, "false", 4),
         (Outcome.FAILED, "false", 4),
-        (Outcome.AWAKE, "false", 0),
-        (Outcome.AWAKE, "true", 4),
+        (Outcome.AWAKE, "false", 4),
+        (Outcome.PASSED, "false", 4),
         (Outcome.IGNORED, "true", 0),
         (Outcome.UNRESOLVED, "true", 0),
     ],
 )
-def test_in_hold_mode_the_router_retries_what_may_sleep(outcome: Outcome, retry_headers: str, added: int) -> None:
-    """Whatever `envoy_retry_headers` say: Envoy may hear after us that the Revision is ready."""
+def test_in_hold_mode_the_router_retries(outcome: Outcome, retry_headers: str, added: int) -> None:
+    """Whatever `envoy_retry_headers` say, and whatever wakes: Envoy may hear after us that the Revision is ready."""
     loaded = load({"WAKEQUEUE_ENVOY_RETRY_HEADERS": retry_headers, "WAKEQUEUE_MODE": "hold", "WAKEQUEUE_KUBERNETES": "on"})
     authz = ExtAuthz(Hook(cast("Recorder", FakeRecorder(outcome)), loaded, Unknown()), loaded)
     data = asyncio.run(authz.check(check_request(extensions=NAMED), cast("Context", FakeContext())))

@@ -10,7 +10,7 @@ import pytest
 from support.fakes import FakeCluster, FakeRecorder
 from support.waiting import wait_until_async
 
-from gateway_hook.call import Call, Exact, Host, ReportStyle
+from gateway_hook.call import Call, Exact, Host
 from gateway_hook.hold import Gone, Holds, time_to_hold
 from gateway_hook.hook import Hook
 from gateway_hook.outcome import Outcome
@@ -75,28 +75,31 @@ async def holding(
     holds: Holds, *revisions: Revision, remaining: float | None = None, gone: Gone | None = None, number: float = 1
 ) -> asyncio.Task[None]:
     """Return a call that is held, the last of so many."""
-    call = asyncio.create_task(holds.hold(revisions, remaining, gone))
+    call = asyncio.create_task(holds.hold(revisions, holds.time_to_hold(remaining), gone))
     await wait_until_async(lambda: call.done() or held() == number, what="a held call")
     assert not call.done()
     return call
 
 
 @pytest.mark.parametrize(
-    ("remaining", "hold_for", "seconds"),
+    ("remaining", "hold_for", "held", "seconds"),
     [
-        (None, 60.0, 60.0),
-        (10.0, 60.0, 9.75),
-        (2.5, 60.0, 2.25),
-        (1.0, 60.0, 0.9),
-        (0.2, 60.0, 0.18),
-        (300.0, 60.0, 60.0),
-        (60.0, 60.0, 59.75),
-        (0.0, 60.0, 0.0),
+        (None, 60.0, 0, 60.0),
+        (30.0, 60.0, 0, 29.0),
+        (5.0, 60.0, 0, 4.5),
+        (5.0, 60.0, 1_000, 4.4),
+        (30.0, 60.0, 10_000, 28.0),
+        (1.0, 60.0, 0, 0.9),
+        (0.99, 60.0, 0, 0.0),
+        (0.2, 60.0, 0, 0.0),
+        (300.0, 60.0, 0, 60.0),
+        (60.0, 60.0, 0, 59.0),
+        (0.0, 60.0, 0, 0.0),
     ],
 )
-def test_the_answer_comes_before_the_callers_deadline(remaining: float | None, hold_for: float, seconds: float) -> None:
-    """By a tenth of its time, or a quarter of a second; never is a call held for longer than `hold_for`."""
-    assert time_to_hold(remaining, hold_for) == pytest.approx(seconds)
+def test_the_answer_comes_before_the_callers_deadline(remaining: float | None, hold_for: float, held: int, seconds: float) -> None:
+    """By a tenth of its time, at most a second, and more where many are held; nobody is held for less than a second is worth."""
+    assert time_to_hold(remaining, hold_for, held) == pytest.approx(seconds)
 
 
 @on_a_loop
@@ -116,21 +119,15 @@ async def test_a_call_is_held_until_its_revision_is_ready() -> None:
 
 
 @on_a_loop
-async def test_a_call_of_several_is_held_until_all_are_ready() -> None:
-    """In whatever order they become so; one that was ready before isn't waited for."""
+async def test_a_call_of_several_is_held_until_one_is_ready() -> None:
+    """Whichever; and not at all where one is: what is warm needn't wait for what is cold."""
     cluster = asleep(A, B)
     holds = holds_of(cluster)
     call = await holding(holds, A, B)
     cluster.is_ready(B)
-    await asyncio.sleep(0.01)
-    assert not call.done()
-    cluster.is_ready(A)
     await call
-    cluster.is_at_zero(B)
-    call = await holding(holds, A, B)
-    cluster.is_ready(B)
-    await call
-    assert ended() == {"ready": 2}
+    await holds.hold([A, B], LONG)
+    assert (held(), ended()) == (0, {"ready": 1})
 
 
 @on_a_loop
@@ -139,24 +136,23 @@ async def test_what_is_not_known_to_sleep_is_not_held() -> None:
     cluster = asleep(A)
     cluster.is_ready(B)
     holds = holds_of(cluster)
-    await holds.hold([B], None)
-    await Holds(Settings(), asleep(A)).hold([A], None)
-    await holds_of(Unknown()).hold([A], None)
+    await holds.hold([B], LONG)
+    await Holds(Settings(), asleep(A)).hold([A], LONG)
+    await holds_of(Unknown()).hold([A], LONG)
     cluster.away = True
-    await holds.hold([A], None)
+    await holds.hold([A], LONG)
     assert ended() == {}
 
 
 @on_a_loop
 async def test_a_call_is_answered_at_its_deadline() -> None:
-    """The caller's, or after `hold_for`; one whose time is gone isn't held."""
+    """When its time is over; one whose time is gone isn't held."""
     loop = asyncio.get_running_loop()
-    for remaining, hold_for in ((0.2, LONG), (None, 0.18), (LONG, 0.18)):
-        began = loop.time()
-        await holds_of(asleep(A), hold_for=hold_for).hold([A], remaining)
-        assert 0.17 < loop.time() - began < 5
+    began = loop.time()
+    await holds_of(asleep(A)).hold([A], 0.18)
+    assert 0.17 < loop.time() - began < 5
     await holds_of(asleep(A)).hold([A], -1.0)
-    assert (held(), ended()) == (0, {"deadline": 4})
+    assert (held(), ended()) == (0, {"deadline": 2})
 
 
 @on_a_loop
@@ -177,7 +173,7 @@ async def test_beyond_the_bound_calls_are_answered_at_once() -> None:
     cluster = asleep(A)
     holds = holds_of(cluster, hold_at_most=2)
     calls = [await holding(holds, A, number=number) for number in (1, 2)]
-    await holds.hold([A], None)
+    await holds.hold([A], LONG)
     assert ended() == {"full": 1}
     calls[0].cancel()
     await asyncio.wait(calls[:1])
@@ -225,7 +221,7 @@ async def test_a_front_that_is_told_to_stop_lets_go() -> None:
         holds.let_go()
         await asyncio.sleep(0)
     await asyncio.gather(*calls)
-    await holds.hold([A], None)
+    await holds.hold([A], LONG)
     assert (held(), ended()) == (0, {"draining": 3})
 
 
@@ -278,17 +274,32 @@ async def test_a_call_that_has_nothing_to_wait_for_is_answered(outcome: Outcome 
 
 
 @on_a_loop
-async def test_a_call_of_a_split_waits_for_all_that_it_wakes() -> None:
+async def test_a_call_of_a_split_waits_for_one_that_it_wakes() -> None:
     """And for none that a rule holds back."""
     other = Revision("other", "c")
     cluster = asleep(A, B, other, **{"hello.example": [A, B, other]})
     hook = hook_of(cluster, denied_namespaces=["other"])
     call = await answer_held(hook, of(host="hello.example"))
-    cluster.is_ready(A)
+    cluster.is_ready(other)
     await asyncio.sleep(0.01)
     assert not call.done()
     cluster.is_ready(B)
     assert await call is Outcome.RECORDED
+
+
+@on_a_loop
+async def test_a_held_call_without_a_name_gets_one() -> None:
+    """So that it is known to wait for as long as it is held; one that isn't held needs none."""
+    cluster, recorder = asleep(A), FakeRecorder()
+    hook = hook_of(cluster, recorder)
+    calls = [asyncio.create_task(hook.call_and_hold("test", "x", of(A))) for _ in range(3)]
+    await wait_until_async(lambda: held() == 3, what="held calls")
+    assert len({request for _, request in recorder.waited} - {""}) == 3
+    cluster.is_ready(A)
+    await asyncio.gather(*calls)
+    await hook.call_and_hold("test", "x", of(A))
+    await hook.call("test", "x", of(A))
+    assert [one.request for one in recorder.told[3:]] == ["", ""]
 
 
 @on_a_loop
@@ -308,13 +319,13 @@ async def test_the_time_to_record_is_taken_from_the_callers() -> None:
     """What is left after it is what the call may be held for."""
 
     class Slow(FakeRecorder):
-        async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
-            await asyncio.sleep(0.3)
-            return await super().record(revision, caller, budget, style=style)
+        async def record_cold(self, revision: Revision, caller: str, budget: float, request: str) -> Outcome:
+            await asyncio.sleep(1.1)
+            return await super().record_cold(revision, caller, budget, request)
 
     loop = asyncio.get_running_loop()
     began = loop.time()
-    await hook_of(asleep(A), Slow()).call_and_hold("test", "x", of(A), 0.25)
+    await hook_of(asleep(A), Slow()).call_and_hold("test", "x", of(A), 1.2)
     assert loop.time() - began < 5
     assert ended() == {"deadline": 1}
 

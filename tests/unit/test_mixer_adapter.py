@@ -93,7 +93,7 @@ def test_every_outcome_lets_the_user_through(outcome: Outcome) -> None:
     assert read.valid_seconds > 0
 
 
-@pytest.mark.parametrize("outcome", [one for one in Outcome if one is not Outcome.AWAKE])
+@pytest.mark.parametrize("outcome", [one for one in Outcome if one not in {Outcome.AWAKE, Outcome.PASSED}])
 def test_only_an_awake_answer_may_be_used_again(outcome: Outcome) -> None:
     """An answer that was cached would swallow the calls that are to wake the Revision: 0 uses, with a duration, means never."""
     assert answer(CHECK, FakeRecorder(outcome)) == NOT_CACHED
@@ -101,9 +101,10 @@ def test_only_an_awake_answer_may_be_used_again(outcome: Outcome) -> None:
     assert (read.code, read.valid_seconds, read.uses) == (0, 1.0, 0)
 
 
-def test_an_awake_answer_is_cached_for_awake_cache() -> None:
+@pytest.mark.parametrize("outcome", [Outcome.AWAKE, Outcome.PASSED])
+def test_an_awake_answer_is_cached_for_awake_cache(outcome: Outcome) -> None:
     """It may be used again for `awake_cache`, and so often that only the time limits it."""
-    assert answer(CHECK, FakeRecorder(Outcome.AWAKE)) == CACHED
+    assert answer(CHECK, FakeRecorder(outcome)) == CACHED
     read = read_answer(CACHED)
     assert (read.code, read.valid_seconds, read.uses) == (0, 2.0, 1_000_000)
 

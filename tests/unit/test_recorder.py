@@ -17,6 +17,7 @@ from gateway_hook import commits as module
 from gateway_hook import recorder as recorder_module
 from gateway_hook.commits import COMMIT_SIZE
 from gateway_hook.outcome import Outcome
+from gateway_hook.passed import Passed
 from gateway_hook.recorder import Recorder
 from wakequeue.cluster.knowledge import Cluster, Unknown
 from wakequeue.ledger import Commit, Entry
@@ -742,9 +743,9 @@ async def test_calls_of_a_ready_revision_are_not_recorded() -> None:
     ledger.away = True
     before = metric("wakequeue_passed_total")
     async with recording(ledger, cluster=cluster, report_every=0.01) as recorder:
-        assert await call(recorder, *[A] * 100) == [Outcome.AWAKE] * 100
+        assert await call(recorder, *[A] * 100) == [Outcome.PASSED] * 100
         await wait_until_async(lambda: metric("wakequeue_passed_total") - before == 100)
-        assert await call(recorder, A) == [Outcome.AWAKE]
+        assert await call(recorder, A) == [Outcome.PASSED]
         assert metric("wakequeue_buffered_calls") == 0
     assert ledger.attempts == []
     assert metric("wakequeue_passed_total") - before == 101
@@ -753,29 +754,60 @@ async def test_calls_of_a_ready_revision_are_not_recorded() -> None:
 @pytest.mark.parametrize("lost", ["its endpoints", "access"])
 @on_a_loop
 async def test_calls_of_a_revision_that_turns_out_not_to_be_ready_are_recorded(lost: str) -> None:
-    """Within `report_every` of being answered: with their number, callers, times and style, in the open group, and rung."""
+    """With their number, callers, times and style; as those of an awake one, for most of them were served."""
     ledger, cluster, clock, rung = FakeLedger(), FakeCluster(), Clock(), list[Revision]()
     cluster.is_ready(A)
     cluster.is_ready(B)
     before = metric("wakequeue_passed_total")
     async with recording(ledger, cluster=cluster, clock=clock, rung=rung, report_every=0.3) as recorder:
         for number in range(10):
-            assert await recorder.record(A, f"caller {number % 3}", LONG, style="original") is Outcome.AWAKE
+            assert await recorder.record(A, f"caller {number % 3}", LONG, style="original") is Outcome.PASSED
             clock.now += 1
         if lost == "access":
             cluster.away = True
         else:
-            assert await call(recorder, B) == [Outcome.AWAKE]
+            assert await call(recorder, B) == [Outcome.PASSED]
             cluster.is_at_zero(A)
         await ledger.until(ledger.calls)
         (entry,) = entries(ledger)
         assert ledger.calls() == {A: 10}
         assert entry.callers == {"caller 0": 4, "caller 1": 3, "caller 2": 3}
-        assert (entry.first_age, entry.last_age, entry.style, entry.awake) == (10.0, 1.0, "original", False)
+        assert (entry.first_age, entry.last_age, entry.style, entry.awake) == (10.0, 1.0, "original", True)
         assert rung == [A]
         await turns()
         assert metric("wakequeue_buffered_calls") == 0
     assert metric("wakequeue_passed_total") - before == (lost == "its endpoints")
+
+
+@on_a_loop
+async def test_calls_are_looked_at_once_kubernetes_had_the_time_to_tell() -> None:
+    """Never at the first look after a call: that may come at once."""
+    ledger, cluster = FakeLedger(), FakeCluster()
+    cluster.is_ready(A)
+    passed = Passed(cluster)
+    passed.add(A, CALLER, 1.0, "")
+    assert passed.look() == ({}, 0)
+    cluster.is_at_zero(A)
+    lost, others = passed.look()
+    assert (lost[A].calls, others) == (1, 0)
+    assert passed.look() == ({}, 0)
+    assert ledger.attempts == []
+
+
+@on_a_loop
+async def test_what_was_ready_goes_on_being_awake_without_access() -> None:
+    """For `idle_after` a call: traffic that was served isn't taken for callers that wait. What was at zero sleeps on."""
+    ledger, cluster, clock = FakeLedger(), FakeCluster(), Clock()
+    cluster.is_ready(A)
+    cluster.is_ready(B)
+    async with recording(ledger, cluster=cluster, clock=clock) as recorder:
+        assert await call(recorder, A, B) == [Outcome.PASSED] * 2
+        cluster.is_at_zero(B)
+        assert await call(recorder, B) == [Outcome.RECORDED]
+        cluster.away = True
+        assert await call(recorder, A, B) == [Outcome.AWAKE, Outcome.RECORDED]
+        clock.now += 6
+        assert await call(recorder, A) == [Outcome.RECORDED]
 
 
 @on_a_loop
@@ -788,8 +820,6 @@ async def test_a_revision_that_is_not_ready_is_never_awake() -> None:
         cluster.is_at_zero(A)
         assert await call(recorder, A, A) == [Outcome.RECORDED] * 2
         assert [entry.calls for entry in entries(ledger)] == [1, 2]
-        cluster.away = True
-        assert await call(recorder, A) == [Outcome.AWAKE]
 
 
 @on_a_loop
@@ -821,21 +851,6 @@ async def test_a_recorder_that_closes_looks_once_more() -> None:
     cluster.is_ready(A)
     cluster.is_ready(B)
     async with recording(ledger, cluster=cluster) as recorder:
-        assert await call(recorder, A, A, B) == [Outcome.AWAKE] * 3
+        assert await call(recorder, A, A, B) == [Outcome.PASSED] * 3
         cluster.is_at_zero(A)
-    assert ledger.calls() == {A: 2}
-
-
-@on_a_loop
-async def test_calls_that_were_let_pass_find_no_room() -> None:
-    """They are dropped and counted as any others where the buffer is full; those of a Revision that is held are not."""
-    ledger, cluster = FakeLedger(), FakeCluster()
-    for revision in (A, B):
-        cluster.is_ready(revision)
-    before = metric("wakequeue_dropped_total")
-    async with recording(ledger, cluster=cluster, buffer_revisions=1, answer_within=0.001, report_every=0.3) as recorder:
-        ledger.hold()
-        await call(recorder, A, A, B, B, B)
-        cluster.away = True
-        await wait_until_async(lambda: metric("wakequeue_dropped_total") - before == 3)
     assert ledger.calls() == {A: 2}

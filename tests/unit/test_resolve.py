@@ -362,11 +362,12 @@ def test_the_host_as_it_is_written_comes_before_the_short_one() -> None:
 
 
 def test_a_revision_that_exists_is_itself() -> None:
-    """Even where a Route has the same name; and so is one of which that isn't known."""
+    """Even where a Route has the same name. Where that isn't known, the Route is meant, and without one the Revision."""
     cluster = known(Revision("shop", "hello"), SECOND, hosts=SPLIT)
     assert list(Resolver(cluster).resolve([Named(b"shop", b"hello")])) == [Revision("shop", "hello")]
     cluster.away = True
-    assert list(Resolver(cluster).resolve([Named(b"shop", b"hello")])) == [Revision("shop", "hello")]
+    assert SECOND in Resolver(cluster).resolve([Named(b"shop", b"hello")])
+    assert list(Resolver(cluster).resolve([Named(b"shop", b"nothing")])) == [Revision("shop", "nothing")]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ without end for a connection that is dead.
 Source: Kubernetes' API concepts, "Efficient detection of changes" and "Retrieving large results sets in chunks".
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -14,22 +16,26 @@ import httpx2
 import msgspec
 from msgspec import Struct, field
 
-from wakequeue.cluster.objects import Collection, Mirrored
+from wakequeue.cluster.objects import Collection, Meta, Mirrored
 from wakequeue.errors import WakeQueueError
+from wakequeue.telemetry import Bounded, Event
 
 #: How many objects are asked for at once: some 2 MB of Revisions.
 PAGE: Final = 250
 
 #: How long one watch lasts: each new one shows that the API still answers.
-WATCH_SECONDS: Final = 30
+WATCH_SECONDS: Final = 10
 
-#: How long the API may take to answer, and to end a watch.
+#: How long the API may take to answer, and how much longer to end a watch.
 ANSWER_SECONDS: Final = 10.0
+GRACE_SECONDS: Final = 5.0
 
 REFUSALS: Final[dict[int, str]] = {
     HTTPStatus.UNAUTHORIZED: "unauthorized",
     HTTPStatus.FORBIDDEN: "forbidden",
     HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.GONE: "gone",
+    HTTPStatus.TOO_MANY_REQUESTS: "busy",
 }
 
 
@@ -39,10 +45,6 @@ class ApiAway(WakeQueueError):  # noqa: N818  it names what happened
     def __init__(self, cause: str, detail: str) -> None:
         super().__init__(detail)
         self.cause = cause
-
-
-class VersionGone(ApiAway):
-    """The API has forgotten what changed since a version: the collection must be listed again."""
 
 
 class Change(NamedTuple):
@@ -56,6 +58,10 @@ class Change(NamedTuple):
 class _ListMeta(Struct):
     version: str = field(default="", name="resourceVersion")
     next: str = field(default="", name="continue")
+
+
+class _Named(Struct):
+    metadata: Meta = field(default_factory=Meta)
 
 
 class _Page(Struct):
@@ -78,43 +84,41 @@ class Api:
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self._client = client
+        self._unreadable = Bounded(Event.CLUSTER_UNREADABLE)
 
     async def list(self, collection: Collection) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
-        """A collection in pages: its version, which is that of all pages, and what is kept of each object by its key.
-
-        Raises VersionGone where it takes so long that the first page's version is forgotten.
-        """
+        """A collection in pages: its version, which is that of all pages, and what is kept of each object by its key."""
         decoder = msgspec.json.Decoder(collection)
         params = _params(collection) | {"limit": str(PAGE)}
         while True:
             answer = await self._ask(collection.path, params)
             try:
                 page = msgspec.json.decode(answer, type=_Page)
-                objects = [decoder.decode(item) for item in page.items or ()]
+                objects = [self._read(item, decoder) for item in page.items or ()]
             except msgspec.MsgspecError as error:
                 raise _away(error) from error
-            yield page.metadata.version, {one.key: one.kept() for one in objects}
+            yield page.metadata.version, {meta.key: kept for meta, kept in objects}
             if not page.metadata.next:
                 return
             params["continue"] = page.metadata.next
 
     async def watch(self, collection: Collection, version: str) -> AsyncGenerator[Change | None]:
-        """First None, once the API has answered; then what changes after the version. It ends after `WATCH_SECONDS`.
-
-        Raises VersionGone where the version is too old.
-        """
+        """First None, once the API has answered; then what changes after the version. It ends after `WATCH_SECONDS`."""
         decoder = msgspec.json.Decoder(collection)
         params = _params(collection) | {"watch": "true", "allowWatchBookmarks": "true"}
         params |= {"resourceVersion": version, "timeoutSeconds": str(WATCH_SECONDS)}
-        timeout = httpx2.Timeout(ANSWER_SECONDS, read=WATCH_SECONDS + ANSWER_SECONDS)
+        timeout = httpx2.Timeout(ANSWER_SECONDS, read=WATCH_SECONDS + GRACE_SECONDS)
+        request = self._client.build_request("GET", collection.path, params=params, timeout=timeout)
         try:
-            async with self._client.stream("GET", collection.path, params=params, timeout=timeout) as response:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                response = await self._client.send(request, stream=True)
+            async with aclosing(response):
                 if response.is_error:
                     _refuse(response.status_code, await response.aread())
                 yield None
                 async for line in _lines(response):
-                    yield _change(line, decoder)
-        except (httpx2.HTTPError, msgspec.MsgspecError, UnicodeError) as error:
+                    yield self._change(line, decoder)
+        except (httpx2.HTTPError, TimeoutError, msgspec.MsgspecError) as error:
             raise _away(error) from error
 
     async def get(self, path: str) -> Any:  # noqa: ANN401  whatever is there
@@ -138,6 +142,26 @@ class Api:
             _refuse(response.status_code, response.content)
         return response.content
 
+    def _change(self, line: bytes, decoder: "msgspec.json.Decoder[Mirrored]") -> Change:
+        told = msgspec.json.decode(line, type=_Line)
+        match told.type:
+            case "ERROR":
+                _refuse(0, bytes(told.object))
+            case "BOOKMARK":
+                return Change(msgspec.json.decode(told.object, type=_Named).metadata.version)
+        meta, kept = self._read(told.object, decoder)
+        return Change(meta.version, meta.key, None if told.type == "DELETED" else kept)
+
+    def _read(self, raw: msgspec.Raw, decoder: "msgspec.json.Decoder[Mirrored]") -> tuple[Meta, Any]:
+        """An object's metadata, and what is kept of it: nothing of one that is not as it should be, which stops no others."""
+        try:
+            one = decoder.decode(raw)
+            return one.metadata, one.kept()
+        except (msgspec.MsgspecError, ValueError) as error:
+            meta = msgspec.json.decode(raw, type=_Named).metadata
+            self._unreadable.warning(object=meta.key, error=error)
+            return meta, None
+
 
 def _params(collection: Collection) -> dict[str, str]:
     return {"labelSelector": collection.selector} if collection.selector else {}
@@ -152,16 +176,6 @@ async def _lines(response: httpx2.Response) -> AsyncIterator[bytes]:
             yield line
 
 
-def _change(line: bytes, decoder: "msgspec.json.Decoder[Mirrored]") -> Change:
-    told = msgspec.json.decode(line, type=_Line)
-    if told.type == "ERROR":
-        _refuse(0, bytes(told.object))
-    one = decoder.decode(told.object)
-    if told.type == "BOOKMARK":
-        return Change(one.metadata.version)
-    return Change(one.metadata.version, one.key, None if told.type == "DELETED" else one.kept())
-
-
 def _refuse(code: int, body: bytes) -> NoReturn:
     """Raise what the API's refusal means; it is a Status, unless something before the API answered."""
     try:
@@ -169,14 +183,12 @@ def _refuse(code: int, body: bytes) -> NoReturn:
     except msgspec.MsgspecError:
         status = _Status(code, body[:200].decode(errors="replace"))
     code = status.code or code
-    if code == HTTPStatus.GONE:
-        raise VersionGone("gone", status.message)
     raise ApiAway(REFUSALS.get(code, "refused"), f"{code}: {status.message}")
 
 
 def _away(error: Exception) -> ApiAway:
     match error:
-        case httpx2.TimeoutException():
+        case httpx2.TimeoutException() | TimeoutError():
             cause = "timeout"
         case httpx2.HTTPError():
             cause = "network"

@@ -42,18 +42,20 @@ class Mirror:
             CLUSTER_OBJECTS.labels(one.collection()).set_function(partial(self._view.size, one))
 
     async def open(self) -> None:
-        """Begin, and return once everything was listed, or after `LIST_SECONDS`: then it goes on to try."""
-        self._tasks = [
-            asyncio.create_task(one.run(), name=f"reflector of {name.collection()}") for name, one in self._reflectors.items()
-        ]
-        try:
+        """Begin, and return once the API has answered for each collection, or after `LIST_SECONDS`: then it goes on to try."""
+        reflectors = self._reflectors.items()
+        self._tasks = [asyncio.create_task(one.run(), name=f"reflector of {name.collection()}") for name, one in reflectors]
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LIST_SECONDS):
-                await asyncio.gather(*(one.listed.wait() for one in self._reflectors.values()))
-        except TimeoutError:
-            missing = [name.collection() for name, one in self._reflectors.items() if not one.listed.is_set()]
+                await asyncio.gather(*(one.answered.wait() for one in self._reflectors.values()))
+        info(Event.CLUSTER_KNOWN, **{name.collection(): self._view.size(name) for name, one in reflectors if one.listed})
+        if missing := [name.collection() for name, one in reflectors if not one.listed]:
             warning(Event.CLUSTER_UNKNOWN, missing=",".join(missing))
-        else:
-            info(Event.CLUSTER_KNOWN, **{name.collection(): self._view.size(name) for name in self._reflectors})
+
+    @property
+    def alive(self) -> bool:
+        """Whether it goes on; a defect alone can end it before `close`."""
+        return not any(task.done() for task in self._tasks)
 
     async def close(self) -> None:
         """End."""
@@ -64,8 +66,11 @@ class Mirror:
         await self._api.close()
 
     def readiness(self, revision: Revision) -> Readiness | None:
-        """See `Cluster`."""
-        return self._view.readiness(revision) if self._believes(EndpointSlice) else None
+        """See `Cluster`. A Revision without endpoints may be one that isn't there."""
+        if not self._believes(EndpointSlice):
+            return None
+        known = self._view.readiness(revision)
+        return known if known.ready or self.exists(revision) else None
 
     def exists(self, revision: Revision) -> bool | None:
         """See `Cluster`."""

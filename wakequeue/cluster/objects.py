@@ -15,6 +15,12 @@ from wakequeue.revision import Revision
 #: The most that is kept of what Knative says: messages may quote a container's whole output.
 LONGEST: Final = 500
 
+#: Conditions that follow from others, with their reasons: that a Revision isn't ready, sleeps, or wakes
+#: (knative.dev/serving pkg/apis/autoscaling/v1alpha1/pa_lifecycle.go, pkg/reconciler/autoscaling/kpa/kpa.go).
+EFFECTS: Final = frozenset(
+    {("Active", "NoTraffic"), ("Active", "Queued"), ("Active", "Deploying"), ("Active", ""), ("SKSReady", "NoHealthyBackends")}
+)
+
 
 class Hosts(NamedTuple):
     """Where a Route leads: the Revisions with a share of its traffic, the largest first; and those behind each of its hosts."""
@@ -44,6 +50,11 @@ class Meta(Struct):
     namespace: str = ""
     version: str = field(default="", name="resourceVersion")
 
+    @property
+    def key(self) -> str:
+        """The object's key in its collection."""
+        return f"{self.namespace}/{self.name}"
+
 
 class Condition(Struct, rename="camel"):
     """One of the conditions in an object's status."""
@@ -60,7 +71,7 @@ class Conditions(Struct):
     conditions: list[Condition] | None = None
 
     def against(self) -> str:
-        """What is not as it should be, as `REASON: message`; `Ready` and `Active` only sum up or follow from the others."""
+        """What is not as it should be, as `REASON: message`, without what only sums that up, or says that nothing is ready."""
         said = {f"{one.reason or one.type}: {one.message}".rstrip(": ") for one in self.conditions or () if _is_cause(one)}
         return "; ".join(sorted(said))[:LONGEST]
 
@@ -77,11 +88,6 @@ class Mirrored(Struct):
     def collection(cls) -> str:
         """The collection's name, such as `revisions`: a label value."""
         return cls.path.rpartition("/")[2]
-
-    @property
-    def key(self) -> str:
-        """The object's key in its collection."""
-        return f"{self.metadata.namespace}/{self.metadata.name}"
 
     def kept(self) -> Any:  # noqa: ANN401  each collection's own
         """What is kept of the object."""
@@ -175,10 +181,10 @@ class DomainMapping(Mirrored):
     status: Conditions = field(default_factory=Conditions)
 
     def kept(self) -> Mapped | None:
-        """Its host and Route, whose name is its Service's; nothing where it leads elsewhere, or another one has the host."""
+        """Its host and Route, whose name is its Service's; nothing where it leads elsewhere, or hasn't claimed the host."""
         ref = self.spec.ref
-        lost = any(one.type == "DomainClaimed" and one.status == "False" for one in self.status.conditions or ())
-        if lost or ref.kind not in {"Service", "Route"}:
+        claimed = any(one.type == "DomainClaimed" and one.status == "True" for one in self.status.conditions or ())
+        if not claimed or ref.kind not in {"Service", "Route"}:
             return None
         return Mapped(self.metadata.name, f"{ref.namespace or self.metadata.namespace}/{ref.name}")
 
@@ -255,7 +261,12 @@ WORKER: Final[tuple[Collection, ...]] = (RevisionObject, PodAutoscaler, Endpoint
 
 def _is_cause(condition: Condition) -> bool:
     says = condition.reason or condition.message
-    return bool(says) and condition.status not in {"True", ""} and condition.type not in {"Ready", "Active"}
+    return (
+        bool(says)
+        and condition.status not in {"True", ""}
+        and condition.type != "Ready"
+        and (condition.type, condition.reason) not in EFFECTS
+    )
 
 
 def _host(url: str) -> str:

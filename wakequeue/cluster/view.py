@@ -74,8 +74,8 @@ class View:
         return AT_ZERO if since is None else Readiness(ready=True, seconds=self._clock() - since)
 
     def exists(self, revision: Revision) -> bool:
-        """Whether there is such a Revision."""
-        return str(revision) in self._complaints[RevisionObject]
+        """Whether there is such a Revision; one that has endpoints there is, whatever was told of it yet."""
+        return revision in self._ready_since or str(revision) in self._complaints[RevisionObject]
 
     def behind(self, host: str) -> tuple[Revision, ...]:
         """A Route's own host comes before one that is mapped to it; of several that claim a host, the first by its key has it."""

@@ -1,10 +1,11 @@
 -- What the verbs share that make, keep or take out dead letters; read after the prelude.
 local BURIED, DEAD = PREFIX .. 'buried', PREFIX .. 'dead'
 
--- Write a dead letter of what is leased.
+-- Write a dead letter of what is leased. Of a Revision that does not wake there is one, the newest: letters without calls, which it
+-- may make by the hour, are not to push out those that have some.
 local function add_letter(name, reason, calls, first_call, tries, callers)
   local key = revision_key(name)
-  local letter = name .. '@' .. redis.call('HGET', key, 'token')
+  local letter = name .. '@' .. (reason == 'unwoken' and reason or redis.call('HGET', key, 'token'))
   redis.call('ZADD', BURIED, now, letter)
   redis.call('HSET', DEAD, letter, cjson.encode({
     revision = name, reason = reason, calls = calls, buried_at = now, attempts = number(key, 'attempts'),
