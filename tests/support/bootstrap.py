@@ -69,6 +69,6 @@ def for_holding(found: object) -> None:
     """Have Envoy wait for the front's answer as long as a cold start may take, and try again soon after it."""
     for node in nodes(found):
         if node.get("timeout") in {"0.2s", "0.25s"}:
-            node["timeout"] = "65s"
+            node["timeout"] = "55s"
         if "base_interval" in node:
             node |= {"base_interval": "0.005s", "max_interval": "0.040s"}

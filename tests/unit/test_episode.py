@@ -582,7 +582,7 @@ def test_an_outage_is_no_unwoken_waking() -> None:
 
 
 def test_a_second_waking_has_its_time_too() -> None:
-    """After one of which a single report was made, as the Autoscaler was away: calls made meanwhile have a deadline of their own."""
+    """After one of which a single report was made, for the Autoscaler was away: calls since then have a deadline of their own."""
     at_zero = Readiness(ready=False, seconds=0.0)
     alone = Episode(100.0, 100.0, 1.0, waking_since=100.0)
     second = decide(alone, calls=100, waiting=100, waited=123.0, now=225.0, rhythm=RHYTHM, quiet=1.0, readiness=at_zero)
