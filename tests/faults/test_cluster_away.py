@@ -45,7 +45,7 @@ MEANT = set.union(*HOSTS.values()) | {NEW}
 
 #: What becomes of a call once all is known again, and which Revisions are woken then.
 AFTER = {
-    **dict.fromkeys(("ready", "shop/ready-1", "rising"), "awake"),
+    **dict.fromkeys(("ready", "shop/ready-1", "rising"), "passed"),
     **dict.fromkeys(("asleep", "shop/asleep-1", "falling", "moving"), "recorded"),
     **dict.fromkeys(("leaving", "nobody"), "unresolved"),
 }
