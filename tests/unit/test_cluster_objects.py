@@ -3,17 +3,9 @@
 import msgspec
 import pytest
 
-from wakequeue.cluster.objects import (
-    LONGEST,
-    Collection,
-    DomainMapping,
-    Endpoints,
-    EndpointSlice,
-    Mapped,
-    PodAutoscaler,
-    RevisionObject,
-    Route,
-)
+from wakequeue.cluster.mirrored import LONGEST, Collection
+from wakequeue.cluster.objects import Endpoints, EndpointSlice, PodAutoscaler, RevisionObject
+from wakequeue.cluster.routes import DomainMapping, Mapped, Route
 from wakequeue.revision import Revision
 
 META = {"name": "cart", "namespace": "shop", "resourceVersion": "7", "uid": "1", "labels": {"a": "b"}, "managedFields": [{}]}

@@ -8,17 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wakequeue.cluster.knowledge import Readiness
-from wakequeue.cluster.objects import (
-    Collection,
-    DomainMapping,
-    Endpoints,
-    EndpointSlice,
-    Hosts,
-    Mapped,
-    PodAutoscaler,
-    RevisionObject,
-    Route,
-)
+from wakequeue.cluster.mirrored import Collection
+from wakequeue.cluster.objects import Endpoints, EndpointSlice, PodAutoscaler, RevisionObject
+from wakequeue.cluster.routes import DomainMapping, Hosts, Mapped, Route
 from wakequeue.cluster.view import View
 from wakequeue.revision import Revision
 

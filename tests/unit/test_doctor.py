@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakequeue.cluster.objects import FRONT, WORKER, Collection, DomainMapping, EndpointSlice, PodAutoscaler, RevisionObject, Route
+from wakequeue.cluster.mirrored import Collection
+from wakequeue.cluster.objects import FRONT, WORKER, EndpointSlice, PodAutoscaler, RevisionObject
+from wakequeue.cluster.routes import DomainMapping, Route
 from wakequeue.doctor import cluster, scaling
 from wakequeue.doctor.command import table
 from wakequeue.doctor.finding import Finding, well

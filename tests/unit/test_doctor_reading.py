@@ -9,7 +9,8 @@ import httpx2
 import pytest
 
 from wakequeue.cluster.api import Api
-from wakequeue.cluster.objects import DomainMapping, EndpointSlice, PodAutoscaler, RevisionObject, Route
+from wakequeue.cluster.objects import EndpointSlice, PodAutoscaler, RevisionObject
+from wakequeue.cluster.routes import DomainMapping, Route
 from wakequeue.doctor.reading import CONFIG, GROUP, read
 from wakequeue.doctor.seen import Denied, Refusal, Scaling, Seen
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from wakequeue.cluster.objects import FRONT, WORKER, Collection
+from wakequeue.cluster.mirrored import Collection
+from wakequeue.cluster.objects import FRONT, WORKER
 
 FILE = Path(__file__).parents[2] / "deploy/kubernetes/rbac.yaml"
 

@@ -1,7 +1,9 @@
 """What a Kubernetes cluster with Knative knows of its Revisions, mirrored in the memory of front and worker.
 
     knowledge   the port: what can be asked; and a cluster of which nothing is known (pure)
-    objects     the collections that are mirrored, and the little that is kept of each object (pure)
+    mirrored    what the objects of all collections have (pure)
+    routes      Routes and DomainMappings: from a host to Revisions (pure)
+    objects     the other collections, and which of all of them a front and a worker mirror (pure)
     view        what is known, and what follows from it: hosts, readiness, complaints (pure)
     api         the Kubernetes API: lists in pages, and watches
     reflector   keeps the view of one collection as the API has it

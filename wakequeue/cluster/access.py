@@ -13,7 +13,7 @@ from wakequeue.settings import Settings
 if TYPE_CHECKING:
     from wakequeue.cluster.api import Api
     from wakequeue.cluster.mirror import Mirror
-    from wakequeue.cluster.objects import Collection
+    from wakequeue.cluster.mirrored import Collection
 
 #: Where Kubernetes puts a pod's service account.
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")

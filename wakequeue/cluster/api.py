@@ -16,7 +16,7 @@ import httpx2
 import msgspec
 from msgspec import Struct, field
 
-from wakequeue.cluster.objects import Collection, Meta, Mirrored
+from wakequeue.cluster.mirrored import Collection, Meta, Mirrored
 from wakequeue.errors import WakeQueueError
 from wakequeue.telemetry import Bounded, Event
 

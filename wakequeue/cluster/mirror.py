@@ -14,7 +14,8 @@ from weakref import WeakValueDictionary
 
 from wakequeue.cluster.api import Api
 from wakequeue.cluster.knowledge import Readiness
-from wakequeue.cluster.objects import Collection, EndpointSlice, RevisionObject
+from wakequeue.cluster.mirrored import Collection
+from wakequeue.cluster.objects import EndpointSlice, RevisionObject
 from wakequeue.cluster.reflector import Reflector
 from wakequeue.cluster.view import View
 from wakequeue.revision import Revision
@@ -48,7 +49,8 @@ class Mirror:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LIST_SECONDS):
                 await asyncio.gather(*(one.answered.wait() for one in self._reflectors.values()))
-        info(Event.CLUSTER_KNOWN, **{name.collection(): self._view.size(name) for name, one in reflectors if one.listed})
+        if listed := {name.collection(): self._view.size(name) for name, one in reflectors if one.listed}:
+            info(Event.CLUSTER_KNOWN, **listed)
         if missing := [name.collection() for name, one in reflectors if not one.listed]:
             warning(Event.CLUSTER_UNKNOWN, missing=",".join(missing))
 
@@ -61,8 +63,7 @@ class Mirror:
         """End."""
         for task in self._tasks:
             task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*self._tasks)
+        await asyncio.wait(self._tasks)
         await self._api.close()
 
     def readiness(self, revision: Revision) -> Readiness | None:

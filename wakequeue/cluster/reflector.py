@@ -14,7 +14,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from wakequeue.cluster.api import Api, ApiAway, Change
-from wakequeue.cluster.objects import Collection
+from wakequeue.cluster.mirrored import Collection
 from wakequeue.telemetry import CLUSTER_AGE, CLUSTER_LISTS, CLUSTER_WATCHES, Event, info, warning
 
 #: The first and the longest back-off from an API that is away, and the longest from one that refuses.

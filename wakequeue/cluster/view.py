@@ -10,17 +10,9 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from wakequeue.cluster.knowledge import Readiness
-from wakequeue.cluster.objects import (
-    Collection,
-    DomainMapping,
-    Endpoints,
-    EndpointSlice,
-    Hosts,
-    Mapped,
-    PodAutoscaler,
-    RevisionObject,
-    Route,
-)
+from wakequeue.cluster.mirrored import Collection
+from wakequeue.cluster.objects import Endpoints, EndpointSlice, PodAutoscaler, RevisionObject
+from wakequeue.cluster.routes import DomainMapping, Hosts, Mapped, Route
 from wakequeue.revision import Revision
 
 AT_ZERO: Final = Readiness(ready=False, seconds=0.0)
@@ -48,8 +40,11 @@ class View:
     def put(self, collection: Collection, key: str, kept: Any) -> set[Revision]:  # noqa: ANN401  each collection's own
         """Of an object this is kept now, None for nothing. Returns the Revision that became ready by it, if one did."""
         table = self._tables[collection]
-        had = table.pop(key, None)
-        if kept is not None:
+        had = table.get(key)
+        # In one step, for those who ask from another thread.
+        if kept is None:
+            table.pop(key, None)
+        else:
             table[key] = kept
         if collection is Route:
             self._routes_of.change(key, _hosts(had), _hosts(kept))

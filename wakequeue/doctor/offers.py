@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from wakequeue.cluster.objects import FRONT, WORKER, Collection
+from wakequeue.cluster.mirrored import Collection
+from wakequeue.cluster.objects import FRONT, WORKER
 from wakequeue.doctor.finding import Finding
 from wakequeue.doctor.seen import Denied, Refusal, Seen
 from wakequeue.settings import Settings

@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Struct, field
 
 from wakequeue.cluster.api import Api, ApiAway
-from wakequeue.cluster.objects import FRONT, WORKER, Collection
+from wakequeue.cluster.mirrored import Collection
+from wakequeue.cluster.objects import FRONT, WORKER
 from wakequeue.doctor.seen import ConfigMap, Denied, Refusal, ScaledRevision, Scaling, Seen
 
 GROUP: Final = "/apis/serving.knative.dev"

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from wakequeue.cluster.objects import Collection, Meta, Mirrored, RevisionObject
+from wakequeue.cluster.mirrored import Collection, Meta, Mirrored
+from wakequeue.cluster.objects import RevisionObject
 
 
 class Refusal(NamedTuple):

@@ -1,0 +1,126 @@
+"""What leads from a host to Revisions: Routes and DomainMappings. Pure.
+
+Source: knative.dev/serving pkg/apis/serving/v1 and v1beta1.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from msgspec import Struct, field
+
+from wakequeue.cluster.mirrored import Conditions, Mirrored, revisions
+from wakequeue.revision import Revision
+
+
+class Hosts(NamedTuple):
+    """Where a Route leads: the Revisions with a share of its traffic, the largest first; and those behind each of its hosts."""
+
+    traffic: tuple[Revision, ...]
+    by_host: tuple[tuple[str, tuple[Revision, ...]], ...]
+
+
+class Mapped(NamedTuple):
+    """A host, and the key of the Route that a DomainMapping leads it to."""
+
+    host: str
+    route: str
+
+
+class Address(Struct):
+    """A URL in a status."""
+
+    url: str = ""
+
+
+class Traffic(Struct, rename="camel"):
+    """One target of a Route."""
+
+    revision_name: str = ""
+    percent: int | None = None
+    tag: str = ""
+    url: str = ""
+
+
+class RouteStatus(Struct):
+    """Where a Route leads, once Knative has made it so."""
+
+    url: str = ""
+    address: Address | None = None
+    traffic: list[Traffic] | None = None
+
+
+class Route(Mirrored):
+    """A Route: its hosts, and the Revisions behind them."""
+
+    path = "/apis/serving.knative.dev/v1/routes"
+
+    status: RouteStatus = field(default_factory=RouteStatus)
+
+    def kept(self) -> Hosts | None:
+        """Its hosts: the public one, the cluster-local ones, and those of its tags, which lead to one Revision each."""
+        place, targets = self.metadata.namespace, self.status.traffic or []
+        shares: dict[str, int] = {}
+        for one in targets:
+            shares[one.revision_name] = shares.get(one.revision_name, 0) + (one.percent or 0)
+        largest_first = sorted((name for name, share in shares.items() if share > 0), key=lambda name: (-shares[name], name))
+        traffic = revisions(place, *largest_first)
+        by_host = dict.fromkeys(self._own(), traffic)
+        for one in targets:
+            if one.tag:
+                by_host |= dict.fromkeys(self._of_tag(one), revisions(place, one.revision_name))
+        by_host.pop("", None)
+        return Hosts(traffic, tuple((host, behind) for host, behind in by_host.items() if behind)) if by_host else None
+
+    def _own(self) -> Iterator[str]:
+        yield _host(self.status.url)
+        yield from self._local(self.metadata.name)
+
+    def _of_tag(self, target: Traffic) -> Iterator[str]:
+        """Knative's own tag-template has cluster-local hosts begin with the tag, and says another one nowhere."""
+        yield _host(target.url)
+        yield from self._local(f"{target.tag}-{self.metadata.name}")
+
+    def _local(self, name: str) -> Iterator[str]:
+        """The names by which pods reach it."""
+        short = f"{name}.{self.metadata.namespace}"
+        yield short
+        yield f"{short}.svc"
+        address = _host(self.status.address.url) if self.status.address else ""
+        if domain := address.partition(".svc.")[2]:
+            yield f"{short}.svc.{domain}"
+
+
+class Reference(Struct):
+    """What a DomainMapping leads to."""
+
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+
+
+class MappingSpec(Struct):
+    """What a DomainMapping is to do."""
+
+    ref: Reference = field(default_factory=Reference)
+
+
+class DomainMapping(Mirrored):
+    """A DomainMapping: its name is a host."""
+
+    path = "/apis/serving.knative.dev/v1beta1/domainmappings"
+
+    spec: MappingSpec = field(default_factory=MappingSpec)
+    status: Conditions = field(default_factory=Conditions)
+
+    def kept(self) -> Mapped | None:
+        """Its host and Route, whose name is its Service's; nothing where it leads elsewhere, or hasn't claimed the host."""
+        ref = self.spec.ref
+        claimed = any(one.type == "DomainClaimed" and one.status == "True" for one in self.status.conditions or ())
+        if not claimed or ref.kind not in {"Service", "Route"}:
+            return None
+        return Mapped(self.metadata.name, f"{ref.namespace or self.metadata.namespace}/{ref.name}")
+
+
+def _host(url: str) -> str:
+    return (urlsplit(url).hostname or "") if url else ""
