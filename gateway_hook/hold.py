@@ -58,13 +58,13 @@ class Holds:
         self._draining = False
         HELD.set_function(lambda: len(self._held))
 
-    def may_hold(self, revisions: Collection[Revision]) -> bool:
-        """Whether a call of these Revisions is one to hold: each is known to sleep."""
-        return self._on and all((known := self._cluster.readiness(one)) and not known.ready for one in revisions)
+    def will_hold(self, revisions: Collection[Revision], seconds: float) -> bool:
+        """Whether a call of these Revisions that may be held for so long would be, now."""
+        return self._all_sleep(revisions) and self._ends_at_once(seconds) is None
 
     async def hold(self, revisions: Collection[Revision], seconds: float, gone: Gone | None = None) -> None:
         """Return once one of these Revisions is ready, or their call has to be answered, in `seconds` at the latest."""
-        if not self.may_hold(revisions):
+        if not self._all_sleep(revisions):
             return
         ended = self._ends_at_once(seconds)
         if ended is None:
@@ -81,6 +81,9 @@ class Holds:
         self._draining = True
         for held in list(self._held):
             self._end(held, Ended.DRAINING)
+
+    def _all_sleep(self, revisions: Collection[Revision]) -> bool:
+        return self._on and all((known := self._cluster.readiness(one)) and not known.ready for one in revisions)
 
     def _ends_at_once(self, seconds: float) -> Ended | None:
         """Why a call isn't held that may be for so many seconds; None where it is."""

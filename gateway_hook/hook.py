@@ -30,11 +30,12 @@ AT_A_TIME: Final = 500
 
 
 class _Taken(NamedTuple):
-    """What became of a call, the Revisions that it wakes, and what its request goes by, where it may come again."""
+    """What became of a call, the Revisions that it wakes, and what its request goes by; `comes_again` unless that is only ours."""
 
     outcome: Outcome
     woken: Sequence[Revision] = ()
     request: str = ""
+    comes_again: bool = True
 
 
 class Hook:
@@ -72,10 +73,10 @@ class Hook:
         """
         started = perf_counter()
         seconds = self._holds.time_to_hold(remaining)
-        taken = await self._call(protocol, caller, read, remaining, holds=True)
+        taken = await self._call(protocol, caller, read, remaining, holds=seconds)
         if taken.outcome in WILL_WAKE:
             try:
-                with self._recorder.still_waits(taken.woken, taken.request):
+                with self._recorder.still_waits(taken.woken, taken.request, comes_again=taken.comes_again):
                     await self._holds.hold(taken.woken, seconds - (perf_counter() - started), gone)
             except Exception as error:  # noqa: BLE001  as below
                 self._failed.warning(protocol=protocol, error=repr(error))
@@ -99,7 +100,8 @@ class Hook:
             outcomes += await asyncio.gather(*(self.call(protocol, caller, read, remaining) for read in some))
         return outcomes
 
-    async def _call(self, protocol: str, caller: str, read: Read, remaining: float | None, *, holds: bool = False) -> _Taken:
+    async def _call(self, protocol: str, caller: str, read: Read, remaining: float | None, *, holds: float = 0.0) -> _Taken:
+        """Take one call, which may be held for so many seconds then."""
         started = perf_counter()
         budget = self._answer_within if remaining is None else remaining / 2
         try:
@@ -116,7 +118,7 @@ class Hook:
         ANSWER.observe(perf_counter() - started)
         return taken
 
-    async def _take(self, call: Call, caller: str, budget: float, *, holds: bool) -> _Taken:
+    async def _take(self, call: Call, caller: str, budget: float, *, holds: float) -> _Taken:
         if ignored := self._rules.ignores(call):
             return _Taken(_ignore(ignored))
         revisions = self._resolver.resolve(call.sources)
@@ -124,7 +126,8 @@ class Hook:
         if not woken:
             return _Taken(_ignore(Ignored.NAMESPACE))
         request = _digest(call.request_id) if call.cold and call.request_id else ""
-        if not request and holds and self._holds.may_hold(woken):
+        comes_again = bool(request)
+        if not request and self._holds.will_hold(woken, holds):
             # By a name of ours, the ledger knows that it waits for as long as it is held.
             request = f"{self._name}{next(self._numbers):x}"
         if call.cold or request:
@@ -132,10 +135,10 @@ class Hook:
         else:
             recording = [self._recorder.record(one, caller, budget, style=call.style) for one in woken]
         if len(recording) == 1:  # nearly always, and a task would cost time
-            return _Taken(await recording[0], woken, request)
+            return _Taken(await recording[0], woken, request, comes_again)
         # A caller that leaves takes nothing back.
         done, _ = await asyncio.wait([asyncio.ensure_future(one) for one in recording])
-        return _Taken(least_certain(one.result() for one in done), woken, request)
+        return _Taken(least_certain(one.result() for one in done), woken, request, comes_again)
 
     def _refuse(self, protocol: str, reason: str, detail: str) -> Outcome:
         UNRESOLVED.labels(reason).inc()

@@ -125,9 +125,11 @@ class Recorder:
             group.tallies.add(revision, caller, now)
         return await self._answer(group, budget)
 
-    def still_waits(self, revisions: Iterable[Revision], request: str) -> contextlib.AbstractContextManager[None]:
-        """Meanwhile, tell the ledger of a request that was recorded as if it came again all the time."""
-        return self._waiting.held(revisions, request, self._clock)
+    def still_waits(
+        self, revisions: Iterable[Revision], request: str, *, comes_again: bool
+    ) -> contextlib.AbstractContextManager[None]:
+        """Meanwhile, tell the ledger of a recorded request as if it came again all the time; then it does, or is forgotten."""
+        return self._waiting.held(revisions, request, self._clock, comes_again=comes_again)
 
     @property
     def alive(self) -> bool:

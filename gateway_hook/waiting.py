@@ -54,7 +54,7 @@ class Waiting:
         return Attempt.FIRST
 
     def take_back(self, revision: Revision, request: str) -> None:
-        """The call of a first attempt could not be held: the next attempt is the first."""
+        """Forget a request: one whose call could not be held, so that the next attempt is the first; or that comes no more."""
         del self._requests[revision][request]
         self._count -= 1
 
@@ -66,16 +66,18 @@ class Waiting:
                 one.counted = True
 
     @contextmanager
-    def held(self, revisions: Iterable[Revision], request: str, clock: Callable[[], float]) -> Iterator[None]:
-        """Meanwhile, a request that came comes all the time: its attempt is held, and there is no further one."""
-        attempts = [one for revision in revisions if (one := self._requests.get(revision, {}).get(request))]
-        for one in attempts:
+    def held(self, revisions: Iterable[Revision], request: str, clock: Callable[[], float], *, comes_again: bool) -> Iterator[None]:
+        """Meanwhile, a request that came comes all the time: its attempt is held. Unless it comes again, it is forgotten then."""
+        attempts = [(revision, one) for revision in revisions if (one := self._requests.get(revision, {}).get(request))]
+        for _, one in attempts:
             one.held += 1
         try:
             yield
         finally:
-            for one in attempts:
+            for revision, one in attempts:
                 one.held, one.last = one.held - 1, clock()
+                if not comes_again:
+                    self.take_back(revision, request)
 
     def since(self, then: float, now: float) -> Tallies:
         """Those requests that came from `then` to `now`, and are counted: each only waits."""

@@ -129,6 +129,7 @@ class FakeRecorder:
     told: list[Told] = field(default_factory=list)
     #: The requests that still waited.
     waited: list[tuple[Revision, str]] = field(default_factory=list)
+    come_again: list[bool] = field(default_factory=list)
 
     async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
         """See `gateway_hook.recorder.Recorder.record`."""
@@ -138,9 +139,10 @@ class FakeRecorder:
         """See `gateway_hook.recorder.Recorder.record_cold`."""
         return self._take(Told(revision, caller, budget, cold=True, request=request))
 
-    def still_waits(self, revisions: Sequence[Revision], request: str) -> AbstractContextManager[None]:
+    def still_waits(self, revisions: Sequence[Revision], request: str, *, comes_again: bool) -> AbstractContextManager[None]:
         """See `gateway_hook.recorder.Recorder.still_waits`."""
         self.waited += [(revision, request) for revision in revisions]
+        self.come_again += [comes_again] * len(revisions)
         return nullcontext()
 
     @property

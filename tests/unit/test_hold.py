@@ -295,11 +295,14 @@ async def test_a_held_call_without_a_name_gets_one() -> None:
     calls = [asyncio.create_task(hook.call_and_hold("test", "x", of(A))) for _ in range(3)]
     await wait_until_async(lambda: held() == 3, what="held calls")
     assert len({request for _, request in recorder.waited} - {""}) == 3
+    assert recorder.come_again == [False] * 3
     cluster.is_ready(A)
     await asyncio.gather(*calls)
     await hook.call_and_hold("test", "x", of(A))
     await hook.call("test", "x", of(A))
-    assert [one.request for one in recorder.told[3:]] == ["", ""]
+    cluster.is_at_zero(A)
+    await hook.call_and_hold("test", "x", of(A), 0.2)
+    assert [one.request for one in recorder.told[3:]] == [""] * 3
 
 
 @on_a_loop
@@ -311,6 +314,7 @@ async def test_a_cold_request_still_waits_while_it_is_held() -> None:
     await answer_held(hook, lambda: call)
     assert recorder.waited == [(one.revision, one.request) for one in recorder.told]
     assert all(request for _, request in recorder.waited)
+    assert all(recorder.come_again)
     hook.let_go()
 
 

@@ -697,7 +697,7 @@ async def test_a_request_that_is_held_is_told_of() -> None:
     ledger, clock = FakeLedger(), Clock()
     async with recording(ledger, clock=clock, report_every=0.02) as recorder:
         assert await attempt(recorder, "1") == [Outcome.RECORDED]
-        with recorder.still_waits([A], "1"):
+        with recorder.still_waits([A], "1", comes_again=True):
             for clock.now in (1_030.0, 1_060.0):
                 seen = len(ledger.commits)
                 await ledger.until(lambda seen=seen: len(ledger.commits) > seen + 1)

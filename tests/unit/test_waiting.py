@@ -75,8 +75,8 @@ def test_a_request_that_is_held_comes_all_the_time() -> None:
     for revision in (A, B):
         memory.attempt(revision, "1", 1.0)
         memory.counted(revision, ["1"])
-    with memory.held([A, B], "1", lambda: 61.0):
-        with memory.held([A], "1", lambda: 50.0), memory.held([A], "unknown", lambda: 50.0):
+    with memory.held([A, B], "1", lambda: 61.0, comes_again=True):
+        with memory.held([A], "1", lambda: 50.0, comes_again=True), memory.held([A], "unknown", lambda: 50.0, comes_again=False):
             memory.forget(40.0)
         assert memory.since(40.0, 60.0)[A].requests == {"1": ("", 60.0)}
         assert memory.attempt(B, "1", 60.0) is Attempt.FURTHER
@@ -111,3 +111,12 @@ def test_it_forgets_all(attempts: list[tuple[Revision, str, float]]) -> None:
         memory.forget(now)
     memory.forget(100.0)
     assert [memory.attempt(A, request, 100.0) for request in "567"] == [Attempt.FIRST] * 3
+
+
+def test_a_held_request_that_comes_no_more_is_forgotten() -> None:
+    """Once it isn't held any more: its name was made for that alone, and there may be many."""
+    memory = Waiting(patience=15.0, most=1)
+    for number in range(3):
+        assert memory.attempt(A, f"ours-{number}", 1.0) is Attempt.FIRST
+        with memory.held([A], f"ours-{number}", lambda: 2.0, comes_again=False):
+            assert memory.attempt(A, "another", 1.5) is Attempt.TOO_MANY
