@@ -7,11 +7,11 @@ import math
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from support.api_answer import begin, chunk, kubeconfig, respond
 from support.api_request import Asked, Object, RefusedError, Resource
 from support.object_history import Change, ObjectHistory, key, selection
 from support.processes import free_port
@@ -99,17 +99,7 @@ class ApiServer:
 
     def kubeconfig(self, path: Path) -> Path:
         """A file that leads a client here, with the present token if there is one."""
-        names = {"cluster": "test", "user": "test"}
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "test", "cluster": {"server": self.url}}],
-            "users": [{"name": "test", "user": {"token": self.token} if self.token else {}}],
-            "contexts": [{"name": "test", "context": names}],
-            "current-context": "test",
-        }
-        path.write_text(json.dumps(content))
-        return path
+        return kubeconfig(path, self.url, self.token)
 
     def close(self) -> None:
         """End."""
@@ -185,7 +175,7 @@ class ApiServer:
                 try:
                     await self._answer(asked, writer)
                 except RefusedError as error:
-                    await _respond(writer, error.code, error.status)
+                    await respond(writer, error.code, error.status)
 
     async def _answer(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
         resource = Resource.of(asked.path)
@@ -197,13 +187,13 @@ class ApiServer:
             raise resource.forbidden(asked)
         asked.check()
         if asked.path in self.answers:
-            await _respond(writer, 200, self.answers[asked.path])
+            await respond(writer, 200, self.answers[asked.path])
         elif resource is None:
-            await _respond(writer, 404, "404 page not found")
+            await respond(writer, 404, "404 page not found")
         elif asked.on("watch"):
             await self._watch(resource, asked, writer)
         else:
-            await _respond(writer, 200, self._get(resource) if resource.name else self._list(resource, asked.query))
+            await respond(writer, 200, self._get(resource) if resource.name else self._list(resource, asked.query))
 
     def _get(self, resource: Resource) -> Object:
         for one in self.history.at(resource.collection, self.history.revision):
@@ -221,17 +211,17 @@ class ApiServer:
     async def _watch(self, resource: Resource, asked: Asked, writer: asyncio.StreamWriter) -> None:
         selects = selection(resource.namespace, asked.query.get("labelSelector", ""))
         if self.spoil is not None:
-            await _begin(writer)
+            await begin(writer)
             if self.spoil:
                 await self._line(writer, {"type": "ERROR", "object": RefusedError(self.spoil).status})
-            await _chunk(writer, b"")
+            await chunk(writer, b"")
             return
         try:
             changes = self.history.since(resource.collection, int(asked.query.get("resourceVersion") or 0))
         except RefusedError as error:
             if self.gone_at_once:
                 raise
-            await _begin(writer)
+            await begin(writer)
             await self._line(writer, {"type": "ERROR", "object": error.status})
         else:
             queue: asyncio.Queue[Change] = asyncio.Queue()
@@ -239,12 +229,12 @@ class ApiServer:
                 queue.put_nowait(change)
             self._watches[writer] = resource.collection, queue
             try:
-                await _begin(writer)
+                await begin(writer)
                 async for line in self._lines(queue, selects, resource, asked):
                     await self._line(writer, line)
             finally:
                 del self._watches[writer]
-        await _chunk(writer, b"")
+        await chunk(writer, b"")
 
     async def _lines(
         self, queue: asyncio.Queue[Change], selects: Callable[[Object], bool], resource: Resource, asked: Asked
@@ -271,22 +261,4 @@ class ApiServer:
     async def _line(self, writer: asyncio.StreamWriter, line: Object) -> None:
         await asyncio.sleep(self.delay)
         await self._speaks.wait()
-        await _chunk(writer, json.dumps(line).encode() + b"\n")
-
-
-async def _respond(writer: asyncio.StreamWriter, code: int, body: Object | str) -> None:
-    content, kind = (body, "text/plain") if isinstance(body, str) else (json.dumps(body), "application/json")
-    head = f"HTTP/1.1 {code} {HTTPStatus(code).phrase}\r\nContent-Type: {kind}\r\nContent-Length: {len(content.encode())}\r\n\r\n"
-    writer.write(head.encode() + content.encode())
-    await writer.drain()
-
-
-async def _begin(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
-    await writer.drain()
-
-
-async def _chunk(writer: asyncio.StreamWriter, content: bytes) -> None:
-    """Send a chunk; an empty one is the last."""
-    writer.write(f"{len(content):x}\r\n".encode() + content + b"\r\n")
-    await writer.drain()
+        await chunk(writer, json.dumps(line).encode() + b"\n")
