@@ -26,7 +26,7 @@ def stack() -> Iterator[ExitStack]:
 
 def works(folder: Path, settings: dict[str, str], stat_server: StatServer) -> Process:
     """`up` with these settings in a file delivers a call, and ends; returns it."""
-    ports = {f"{name}_address": f"127.0.0.1:{free_port()}" for name in ("grpc", "admin", "flower")}
+    ports = {f"{name}_address": f"127.0.0.1:{free_port()}" for name in ("grpc", "http", "admin", "flower")}
     lines = ports | settings | {"data_dir": str(folder / "data")}
     (folder / "settings.toml").write_text("\n".join(f"{name} = {json.dumps(value)}" for name, value in lines.items()))
     env = {"WAKEQUEUE_SETTINGS_FILE": "settings.toml"}

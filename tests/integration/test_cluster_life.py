@@ -151,7 +151,8 @@ def test_a_cluster_that_is_away(cluster: Cluster, front: Running, stat_server: S
     assert endings(redis_server, "woken") == endings(redis_server, "unwoken") == []
     cluster.ready(CART)
     cluster.api.start()
-    cluster.watched()
+    # A watch is believed once it has lasted.
+    wait_until(lambda: not front.metric("wakequeue_cluster_age_seconds"), what="all of it known again")
     awake = front.metric("wakequeue_calls_total", outcome="passed")
     call(front, "cart.example.org")
     assert front.metric("wakequeue_calls_total", outcome="passed") == awake + 1
