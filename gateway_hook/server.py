@@ -6,6 +6,8 @@ import resource
 import socket
 import time
 import uuid
+from collections.abc import Coroutine
+from typing import Any
 
 import click
 
@@ -44,10 +46,6 @@ async def _serve(settings: Settings) -> None:
     reach = Reach(settings)
     app = broker.make_app(reach)
     mirror = access.mirror(settings, MIRRORED)
-    if mirror:
-        await mirror.open()
-    elif settings.mode == "hold":
-        warning(Event.HOLDS_NOTHING)
     cluster = mirror or Unknown()
     ledger = FrontLedger.connect(reach, settings, broker.QUEUE)
     doorbell = Doorbell(lambda revisions: broker.ring(app, revisions))
@@ -64,6 +62,10 @@ async def _serve(settings: Settings) -> None:
         ready=lambda: {"grpc": serving.is_set(), "redis": pinged.ping()},
         registry=FRONT,
     )
+    if mirror:
+        await _first_of(mirror.open(), told.wait())
+    elif settings.mode == "hold":
+        warning(Event.HOLDS_NOTHING)
     await port.open()
     await http.open()
     serving.set()
@@ -80,6 +82,14 @@ async def _serve(settings: Settings) -> None:
     if mirror:
         await mirror.close()
     admin.close()
+
+
+async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    """Return once one of them has, and end the others."""
+    tasks = [asyncio.create_task(one) for one in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
 
 
 def _allow_files() -> None:

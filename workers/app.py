@@ -51,8 +51,10 @@ class Worker:
         self.watchdog = Watchdog(settings.stuck_after)
         ring = functools.partial(broker.ring, app)
         self.sweep = Sweep(self.ledger, ring, settings, self.watchdog, hastener)
-        self.admin = AdminServer(settings.admin_address, live=self._live, ready=self._ready, registry=WORKER)
         self.consumes = False
+        self.admin = AdminServer(settings.admin_address, live=self._live, ready=self._ready, registry=WORKER)
+        if self.mirroring:
+            self.mirroring.wait()
 
     def close(self) -> None:
         """Stop, in the reverse order."""

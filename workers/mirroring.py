@@ -9,13 +9,17 @@ if TYPE_CHECKING:  # what it imports comes with an extra
 
 
 class Mirroring:
-    """Keeps a mirror from its making, which waits for the first lists, to `close`."""
+    """Keeps a mirror from its making to `close`."""
 
     def __init__(self, mirror: "Mirror") -> None:
         self._mirror, self._loop = mirror, asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="cluster", daemon=True)
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(mirror.open(), self._loop).result()
+        self._opening = asyncio.run_coroutine_threadsafe(mirror.open(), self._loop)
+
+    def wait(self) -> None:
+        """Wait for the first lists, as far as the mirror does."""
+        self._opening.result()
 
     @property
     def alive(self) -> bool:
@@ -24,6 +28,7 @@ class Mirroring:
 
     def close(self) -> None:
         """End the mirror and the thread."""
+        self._opening.cancel()
         asyncio.run_coroutine_threadsafe(self._mirror.close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

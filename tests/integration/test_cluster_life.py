@@ -1,6 +1,7 @@
 """The life of Revisions in a cluster, with a real front and worker that watch it: what is woken, and how that ends."""
 
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from support.envoy_caller import check
 from support.envoy_messages import check_request, headers_added
 from support.installation import Installation, Running
 from support.mixer import check as mixer_check
+from support.processes import BIN, free_port
 from support.redis_server import RedisServer
 from support.stat_server import StatServer
 from support.waiting import wait_until
@@ -18,6 +20,11 @@ from wakequeue.ledger import DeadLetters, History, Outcome
 from wakequeue.revision import Revision
 
 CART = "shop/cart-00001"
+
+ADDRESSES = {
+    "hook": {f"WAKEQUEUE_{name}_ADDRESS": f"127.0.0.1:{free_port()}" for name in ("GRPC", "HTTP")},
+    "worker": {},
+}
 
 
 @pytest.fixture
@@ -41,6 +48,15 @@ def front(cluster: Cluster, installation: Installation) -> Running:
 def call(front: Running, host: str) -> None:
     """Call as Envoy does whose route names no Revision: by the host alone."""
     assert headers_added(check(front.grpc_address, check_request(host=host.encode())))[0] == 0
+
+
+def get(address: str, path: str) -> int:
+    """Return the status of a path of an admin port; 0 where nothing answers."""
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
+            return int(answer.status)
+    except OSError:
+        return 0
 
 
 def endings(redis_server: RedisServer, outcome: str) -> list[Outcome]:
@@ -157,3 +173,36 @@ def test_a_cluster_that_is_away(cluster: Cluster, front: Running, stat_server: S
     call(front, "cart.example.org")
     assert front.metric("wakequeue_calls_total", outcome="passed") == awake + 1
     assert stat_server.requests() == {CART: 1}
+
+
+def test_processes_that_start_while_the_cluster_is_away(
+    cluster: Cluster, installation: Installation, stat_server: StatServer
+) -> None:
+    """They say at once that they live, so that nobody ends them; work without it after a while, and know it once it is back."""
+    cluster.api.stop()
+    installation.env |= cluster.env
+    admin = {role: f"127.0.0.1:{free_port()}" for role in ("hook", "worker")}
+    started = {
+        role: installation.start([str(BIN / "wakequeue"), role], WAKEQUEUE_ADMIN_ADDRESS=address, **ADDRESSES[role])
+        for role, address in admin.items()
+    }
+    for role, address in admin.items():
+        wait_until(lambda address=address: get(address, "/livez") == 200, what=f"a {role} that lives")
+        assert not any(" started role=" in line for line in started[role].lines)
+    for role, process in started.items():
+        process.wait_for_line(f" started role={role}")
+        assert "never listed" in process.output
+    mixer_check(ADDRESSES["hook"]["WAKEQUEUE_GRPC_ADDRESS"], "shop", "cart-00001")
+    stat_server.wait_for(CART)
+    cluster.api.start()
+    cluster.watched()
+
+
+def test_a_front_that_is_told_to_stop_while_it_lists(cluster: Cluster, installation: Installation) -> None:
+    """It ends at once, not once it has given up on the API."""
+    cluster.api.mute()
+    installation.env |= cluster.env
+    address = f"127.0.0.1:{free_port()}"
+    front = installation.start([str(BIN / "wakequeue"), "hook"], WAKEQUEUE_ADMIN_ADDRESS=address, **ADDRESSES["hook"])
+    wait_until(lambda: get(address, "/livez") == 200, what="a front that lives")
+    assert front.stop(5) == 0

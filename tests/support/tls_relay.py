@@ -46,6 +46,7 @@ class TlsRelay:
     def close(self) -> None:
         """End."""
         self._do(self._stop())
+        self._do(self._rest())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -68,6 +69,14 @@ class TlsRelay:
         for writer in self._open:
             with contextlib.suppress(AttributeError):  # CPython's, of a TLS transport that has just ended
                 writer.transport.abort()
+        return self._server
+
+    async def _rest(self) -> asyncio.Server:
+        """Wait for what was being relayed, and for its connections to end."""
+        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others, timeout=2)
+        for _ in range(3):
+            await asyncio.sleep(0)
         return self._server
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

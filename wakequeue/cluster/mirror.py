@@ -37,6 +37,7 @@ class Mirror:
             one: Reflector(api, one, put=partial(self._put, one), keep=partial(self._view.keep, one), clock=clock)
             for one in collections
         }
+        self._tasks: list[asyncio.Task[None]] = []
         #: What those wait for who wait for a Revision; gone once they all have left.
         self._waiting: WeakValueDictionary[Revision, asyncio.Event] = WeakValueDictionary()
         for one in self._reflectors:
@@ -63,7 +64,7 @@ class Mirror:
         """End."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.wait(self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._api.close()
 
     def readiness(self, revision: Revision) -> Readiness | None:

@@ -63,6 +63,9 @@ class Reflector:
         """How old what is known is, in seconds: 0 while it is watched, infinite before it was listed."""
         return 0.0 if self._watching else self._clock() - self._heard_at
 
+    def _age_in_words(self) -> str:
+        return f"{self.age():.1f}s" if self.listed else "never listed"
+
     async def run(self) -> None:
         """Reflect, until it is cancelled."""
         while True:
@@ -111,7 +114,7 @@ class Reflector:
     def _believe(self) -> None:
         """The watch lasts."""
         if self._away:
-            info(Event.CLUSTER_BACK, collection=self._name, age=f"{self.age():.1f}s")
+            info(Event.CLUSTER_BACK, collection=self._name, age=self._age_in_words())
         self._watching, self._back_off, self._away = True, 0.0, False
 
     def _stop_believing(self) -> bool:
@@ -128,7 +131,7 @@ class Reflector:
         CLUSTER_WATCHES.labels(self._name, cause).inc()
         if not self._away and self.age() > AWAY_SECONDS:
             self._away = True
-            warning(Event.CLUSTER_AWAY, collection=self._name, cause=cause, age=f"{self.age():.1f}s", error=error)
+            warning(Event.CLUSTER_AWAY, collection=self._name, cause=cause, age=self._age_in_words(), error=error)
         if cause not in GOES_ON:
             self._version = ""
         if cause in NOT_TO_BE_HAD:
