@@ -4,13 +4,13 @@ A rule looks at what a call says: one that says nothing of its method, path, hos
 never wake: they ask, and don't use.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Final
 
 from gateway_hook.call import Call
 from gateway_hook.knative import PROBE_AGENTS, PROBE_HEADERS
+from wakequeue.allowed import matches, may_wake, passes
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 
@@ -52,19 +52,17 @@ class Rules:
             return Ignored.PROBE
         if self._methods and call.method and call.method.upper() not in self._methods:
             return Ignored.METHOD
-        if agent and _matches(agent, settings.denied_user_agents):
+        if agent and matches(agent, settings.denied_user_agents):
             return Ignored.USER_AGENT
-        if not self._any_path and call.path and not _passes(_path(call.path), settings.paths, settings.denied_paths):
+        if not self._any_path and call.path and not passes(_path(call.path), settings.paths, settings.denied_paths):
             return Ignored.PATH
-        if not self._any_host and call.host and not _passes(host_of(call.host), settings.hosts, settings.denied_hosts):
+        if not self._any_host and call.host and not passes(host_of(call.host), settings.hosts, settings.denied_hosts):
             return Ignored.HOST
         return None
 
     def ignores_revision(self, revision: Revision) -> Ignored | None:
         """Why no call wakes this Revision."""
-        if _passes(revision.namespace, self._settings.namespaces, self._settings.denied_namespaces):
-            return None
-        return Ignored.NAMESPACE
+        return None if may_wake(revision.namespace, self._settings) else Ignored.NAMESPACE
 
 
 def is_probe(headers: Mapping[str, str]) -> bool:
@@ -85,11 +83,3 @@ def host_of(authority: str) -> str:
 
 def _path(target: str) -> str:
     return target.partition("?")[0]
-
-
-def _passes(text: str, allowed: Sequence[str], denied: Sequence[str]) -> bool:
-    return _matches(text, allowed) and not _matches(text, denied)
-
-
-def _matches(text: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(text, pattern) for pattern in patterns)

@@ -4,6 +4,8 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
 
     revision, stat            the key, and the numbers that are reported
     episode                   the rhythm of reports for one Revision
+    schedule                  when Revisions are to be awake before anybody calls them
+    allowed                   what patterns allow, and in which namespaces Revisions may be woken
     release, codecs           Knative's releases, and the frames that they read
     settings, setting_*       what an operator can set; where it is read, in which form, and what of it may be shown
     redis_url, reach          which Redis, and every kind of client of it

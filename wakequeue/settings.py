@@ -14,6 +14,7 @@ from wakequeue.episode import Rhythm
 from wakequeue.redis_url import RedisUrl
 from wakequeue.release import Release
 from wakequeue.setting_files import CertificatesFile, KeyFile, SecretFile
+from wakequeue.setting_schedules import Groups, Schedules, Zone
 from wakequeue.setting_shown import shown
 from wakequeue.setting_types import (
     Address,
@@ -179,6 +180,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     patience: Seconds = Seconds(15)
     #: `activator` reports as Knative's activator does; `original`, as the adapter of 2019, says concurrency 1 and one request.
     report_style: Literal["activator", "original"] = "activator"
+
+    #: What wakes without a call: by name, when, which Revisions, and for how long they are kept warm; `wakequeue beat` starts them.
+    schedules: Schedules = msgspec.field(default_factory=Schedules)
+    #: The time zone of schedules that name none, and of times of day that are given by hand.
+    zone: Zone = Zone("UTC")
+    #: A start that was missed, because nothing ran, or Redis was away, is made up if it is less than so long ago; else it is buried
+    #: as expired.
+    make_up_within: Seconds = Seconds(300)
+    #: Who wakes with whom: applications (where `kubernetes` is read) or Revisions, each with those that a wake-up of it wakes too.
+    groups: Groups = msgspec.field(default_factory=Groups)
+    #: How far that goes, from one to those that wake with those, and how many Revisions one wake-up wakes besides at most.
+    group_depth: Count = 3
+    group_size: Count = 100
+    #: How many callers at once Knative gives one pod, where the cluster doesn't say it of a Revision: what more pods than one are
+    #: kept with. 70 is 70 % (container-concurrency-target-percentage) of 100 (container-concurrency-target-default).
+    callers_per_pod: Annotated[float, Meta(gt=0, le=1_000_000)] = 70.0
 
     #: How long a worker may keep a wake-up before another takes it.
     lease_for: Seconds = Seconds(3.5)

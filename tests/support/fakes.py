@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from gateway_hook.call import ReportStyle
 from gateway_hook.outcome import Outcome
-from wakequeue.cluster.knowledge import Readiness
+from wakequeue.cluster.knowledge import Application, Readiness, Scaling
 from wakequeue.codecs import Frame
 from wakequeue.episode import Episode
 from wakequeue.errors import AutoscalerUnavailable, LedgerUnavailable
@@ -188,6 +188,8 @@ class FakeCluster:
         self.away = False
         self.hosts = {host: tuple(revisions) for host, revisions in (hosts or {}).items()}
         self.said: dict[Revision, str] = {}
+        self.apps: dict[str, Application] = {}
+        self.scaled_by: dict[Revision, Scaling] = {}
         self._listed = False
         self._existing: set[Revision] = set()
         self._ready_since: dict[Revision, float] = {}
@@ -225,6 +227,22 @@ class FakeCluster:
     def behind(self, host: str) -> tuple[Revision, ...]:
         """See `wakequeue.cluster.knowledge.Cluster.behind`."""
         return self.hosts.get(host, ())
+
+    def applications(self) -> tuple[Application, ...]:
+        """See `wakequeue.cluster.knowledge.Cluster.applications`."""
+        return tuple(self.apps.values())
+
+    def application(self, key: str) -> Application | None:
+        """See `wakequeue.cluster.knowledge.Cluster.application`."""
+        return self.apps.get(key)
+
+    def applications_of(self, revision: Revision) -> tuple[Application, ...]:
+        """See `wakequeue.cluster.knowledge.Cluster.applications_of`."""
+        return tuple(one for one in self.apps.values() if revision in one.revisions)
+
+    def scaling(self, revision: Revision) -> Scaling | None:
+        """See `wakequeue.cluster.knowledge.Cluster.scaling`."""
+        return self.scaled_by.get(revision)
 
     def complaints(self, revision: Revision) -> str:
         """See `wakequeue.cluster.knowledge.Cluster.complaints`."""

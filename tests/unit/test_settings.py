@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -19,6 +20,7 @@ from wakequeue.errors import SettingsError
 from wakequeue.redis_url import Place, RedisUrl
 from wakequeue.release import Release
 from wakequeue.revision import Revision
+from wakequeue.schedule import Schedule
 from wakequeue.setting_files import CertificatesFile, KeyFile, SecretFile
 from wakequeue.setting_sources import load
 from wakequeue.setting_types import (
@@ -134,6 +136,29 @@ GOOD: Final[dict[str, tuple[tuple[str, object], tuple[str, object]]]] = {
     "waking_for": (("10s", 10.0), ("1m", 60.0)),
     "report_every": (("2s", 2.0), ("1.5s", 1.5)),
     "correct_after": (("100ms", 0.1), ("0.3s", 0.3)),
+    "schedules": (
+        (
+            '{"office": {"cron": "55 8 * * mon-fri", "zone": "Europe/Berlin", "wakes": "shop/*", "for": "9h", "pods": 2}}',
+            {
+                "office": Schedule(
+                    "office", ("shop/*",), "55 8 * * mon-fri", zone=ZoneInfo("Europe/Berlin"), keep_for=32_400, pods=2
+                )
+            },
+        ),
+        (
+            '{"often": {"every": "10m", "wakes": ["shop/web", "shop/cart-00001"], "jitter": "5s"}}',
+            {"often": Schedule("often", ("shop/web", "shop/cart-00001"), every=600, jitter=5)},
+        ),
+    ),
+    "zone": (same("Europe/Berlin"), same("UTC")),
+    "make_up_within": (("10m", 600.0), ("1h", 3600.0)),
+    "groups": (
+        ('{"shop/web": ["shop/cart"]}', {"shop/web": ("shop/cart",)}),
+        ('{"a/b": ["c/d", "e/f"], "c/d": ["a/b"]}', {"a/b": ("c/d", "e/f"), "c/d": ("a/b",)}),
+    ),
+    "group_depth": (("1", 1), ("5", 5)),
+    "group_size": (("1", 1), ("5000", 5000)),
+    "callers_per_pod": (("0.5", 0.5), ("100", 100.0)),
     "awake_concurrency": (("0.01", 0.01), ("1", 1.0)),
     "report_style": (("original", "original"), ("activator", "activator")),
     "lease_for": (("5s", 5.0), ("1h", 3600.0)),
@@ -577,7 +602,9 @@ ALLOWED: Final = {
 }
 
 
-@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in BAD.items() for text in texts])
+@pytest.mark.parametrize(
+    ("name", "text"), [pytest.param(name, text, id=f"{name}-{i}") for name, texts in BAD.items() for i, text in enumerate(texts)]
+)
 def test_a_bad_value_is_refused(name: str, text: str, tmp_path: Path) -> None:
     """The one line has the name, the value, and what is allowed, wherever the value came from."""
     line = refusal({variable(name): text})

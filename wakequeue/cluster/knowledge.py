@@ -1,8 +1,9 @@
 """The port through which front and worker ask what the cluster knows, and the answers where there is no access to one."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from wakequeue.revision import Revision
 
@@ -13,6 +14,24 @@ class Readiness:
 
     ready: bool
     seconds: float
+
+
+class Application(NamedTuple):
+    """A Route, by its key `namespace/name`, which is its Service's too.
+
+    `revisions` have a share of its traffic, the largest first. `wakes` is what its annotation says that wakes with it.
+    """
+
+    key: str
+    revisions: tuple[Revision, ...]
+    wakes: tuple[str, ...] = ()
+
+
+class Scaling(NamedTuple):
+    """What the Autoscaler scales a Revision by, and how much of that one pod is to have: callers at once, or requests a second."""
+
+    metric: Literal["concurrency", "rps"]
+    per_pod: float
 
 
 class Cluster(Protocol):
@@ -31,6 +50,22 @@ class Cluster(Protocol):
 
         The host is in lower case, without a port. What was heard last counts, however long ago.
         """
+        ...
+
+    def applications(self) -> Iterable[Application]:
+        """All that is known of applications, by their keys; what was heard last counts, however long ago."""
+        ...
+
+    def application(self, key: str) -> Application | None:
+        """The application with this key, None where none is known."""
+        ...
+
+    def applications_of(self, revision: Revision) -> tuple[Application, ...]:
+        """Those of which the Revision has a share of the traffic."""
+        ...
+
+    def scaling(self, revision: Revision) -> Scaling | None:
+        """What the Revision is scaled by; None where that isn't known, or is neither of these."""
         ...
 
     def complaints(self, revision: Revision) -> str:
@@ -54,6 +89,20 @@ class Unknown:
     def behind(self, host: str) -> tuple[Revision, ...]:  # noqa: ARG002  the port's
         """None."""
         return ()
+
+    def applications(self) -> tuple[Application, ...]:
+        """None."""
+        return ()
+
+    def application(self, key: str) -> None:
+        """None."""
+
+    def applications_of(self, revision: Revision) -> tuple[Application, ...]:  # noqa: ARG002  the port's
+        """None."""
+        return ()
+
+    def scaling(self, revision: Revision) -> None:
+        """Nothing."""
 
     def complaints(self, revision: Revision) -> str:  # noqa: ARG002  the port's
         """Nothing."""

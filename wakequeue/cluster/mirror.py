@@ -13,7 +13,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from wakequeue.cluster.api import Api
-from wakequeue.cluster.knowledge import Readiness
+from wakequeue.cluster.knowledge import Application, Readiness
 from wakequeue.cluster.mirrored import Collection
 from wakequeue.cluster.objects import EndpointSlice, RevisionObject
 from wakequeue.cluster.reflector import Reflector
@@ -81,6 +81,21 @@ class Mirror:
     def behind(self, host: str) -> tuple[Revision, ...]:
         """See `Cluster`."""
         return self._view.behind(host)
+
+    def applications(self) -> Iterable[Application]:
+        """See `Cluster`."""
+        return self._view.applications()
+
+    def application(self, key: str) -> Application | None:
+        """See `Cluster`."""
+        return next((one for one in self._view.applications() if one.key == key), None)
+
+    def applications_of(self, revision: Revision) -> tuple[Application, ...]:
+        """See `Cluster`."""
+        return tuple(one for one in self._view.applications() if revision in one.revisions)
+
+    def scaling(self, revision: Revision) -> None:
+        """See `Cluster`."""
 
     def complaints(self, revision: Revision) -> str:
         """See `Cluster`."""

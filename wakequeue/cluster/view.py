@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
-from wakequeue.cluster.knowledge import Readiness
+from wakequeue.cluster.knowledge import Application, Readiness
 from wakequeue.cluster.mirrored import Collection
 from wakequeue.cluster.objects import Endpoints, EndpointSlice, PodAutoscaler, RevisionObject
 from wakequeue.cluster.routes import DomainMapping, Hosts, Mapped, Route
@@ -80,6 +80,10 @@ class View:
             if route := self._routes.get(self._mappings[key].route):
                 return route.traffic
         return ()
+
+    def applications(self) -> list[Application]:
+        """All Routes."""
+        return [Application(key, hosts.traffic) for key, hosts in list(self._routes.items())]
 
     def complaints(self, revision: Revision) -> str:
         """What the PodAutoscaler and the Revision say, each thing once."""

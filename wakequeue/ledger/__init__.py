@@ -68,9 +68,12 @@ that be set back, the ledger's goes on from where it was: what is due stays due.
 from wakequeue.ledger.front import Commit, Entry, FrontLedger, Recorded
 from wakequeue.ledger.history import History, Outcome
 from wakequeue.ledger.letters import DeadLetter, DeadLetters
+from wakequeue.ledger.starts import Begun, Cancelled, Led, Plan, Start, Starts
 from wakequeue.ledger.worker import Census, Lease, Settled, Swept, Taken, WorkerLedger
 
 __all__ = [
+    "Begun",
+    "Cancelled",
     "Census",
     "Commit",
     "DeadLetter",
@@ -79,9 +82,13 @@ __all__ = [
     "FrontLedger",
     "History",
     "Lease",
+    "Led",
     "Outcome",
+    "Plan",
     "Recorded",
     "Settled",
+    "Start",
+    "Starts",
     "Swept",
     "Taken",
     "WorkerLedger",
