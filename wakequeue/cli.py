@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from wakequeue import __version__
-from wakequeue.errors import CannotStart, LedgerUnavailable, SettingsError
+from wakequeue.errors import CannotStart, LedgerFull, LedgerUnavailable, SettingsError
 
 #: Where each command is: module and attribute, in the order in which they are listed.
 COMMANDS: Final = {
@@ -52,6 +52,8 @@ def main() -> None:
         wakequeue()
     except SettingsError as error:
         sys.exit(_say(error, 2))
+    except LedgerFull as error:
+        sys.exit(_say(f"the ledger is full: {error}", 1))
     except LedgerUnavailable as error:
         sys.exit(_say(f"Redis does not answer: {error} (is `wakequeue up` running, or WAKEQUEUE_REDIS_URL set?)", 1))
     except CannotStart as error:

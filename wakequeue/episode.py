@@ -21,6 +21,10 @@ for longer than that, because the Autoscaler was away, only the share that came 
 concurrency. In a waking that lasts longer than that, callers give up as evenly as they came, and all of them `patience` after the
 last. Every call counts as a request.
 
+A Revision that is *kept* warm is reported each `report_every`, whether it is called or not, with what holds its pods at least. The
+Autoscaler averages what arrives in each second (knative.dev/serving pkg/autoscaler/aggregation/bucketing.go); so such a report
+stands for the time since the one before it.
+
 Times are Unix seconds of Redis's clock. An Episode ends by being forgotten: the ledger lets it expire.
 """
 
@@ -91,6 +95,14 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """What is to be reported of a Revision that is kept warm, on average: callers at once, and requests a second."""
+
+    concurrency: float
+    requests: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """How a waking ended, and when; its first call was made at `since`."""
 
@@ -128,29 +140,37 @@ def decide(  # noqa: PLR0913  they are what there is to know
     known: int = 0,
     quiet: float = 0.0,
     readiness: Readiness | None = None,
+    keep: Keep | None = None,
 ) -> Step:
     """The next step of a Revision.
 
     It has `calls` unreported calls, the oldest of them made `waited` seconds ago, and the last of all its calls was `quiet` seconds
-    ago; `waiting` calls of this episode, reported or not, found it not awake, and so many requests more are `known` to wait.
+    ago; `waiting` calls of this episode, reported or not, found it not awake, and so many requests more are `known` to wait. `keep`
+    is what keeps it warm, None where nothing does.
     """
     phase = _phase(episode, now, rhythm, readiness)
     unwoken = _at_zero(readiness) and episode.overdue(now, rhythm)
-    if (phase == "awake" and not calls) or (unwoken and not calls and not known):
+    if keep is None and not calls and (phase == "awake" or (unwoken and not known)):
         return rest(episode, now=now, rhythm=rhythm, readiness=readiness)
     gone = waiting - math.ceil(waiting * _staying(episode, waited, quiet, now, rhythm, readiness))
     ending = None
     if unwoken:
         phase, ending, episode = "asleep", _ending(episode, now, readiness), replace(episode, waking_since=None)
-    report = Report(_concurrency(phase, episode, waiting - gone + known, now, rhythm), calls)
-    if rhythm.original_style:
-        report = Report(1.0, 1)
+    report = (
+        Report(1.0, 1)
+        if rhythm.original_style
+        else Report(_concurrency(phase, episode, waiting - gone + known, now, rhythm), calls)
+    )
+    if keep is not None:
+        report = _kept(report, keep, episode, now, rhythm)
     after = replace(_begun(episode, phase, now - waited, now, rhythm, readiness), last_report=now, concurrency=report.concurrency)
     repeat_at = now + rhythm.report_every
     if _phase(after, repeat_at, rhythm, readiness) == "waking":
         return Step(phase, report, after, _ready_at(after, rhythm), repeat_at, gone, ending)
     over = replace(after, waking_since=None)
-    return Step(phase, report, over, _ready_at(over, rhythm), None, gone, _ending(after, now, readiness))
+    return Step(
+        phase, report, over, _ready_at(over, rhythm), None if keep is None else repeat_at, gone, _ending(after, now, readiness)
+    )
 
 
 def rest(episode: Episode, *, now: float, rhythm: Rhythm, readiness: Readiness | None = None) -> Step:
@@ -217,6 +237,13 @@ def _concurrency(phase: Phase, episode: Episode, waiting: int, now: float, rhyth
         return rhythm.awake_concurrency
     same_second = episode.last_report is not None and math.floor(episode.last_report) == math.floor(now)
     return max(waiting - (episode.concurrency if same_second else 0.0), rhythm.awake_concurrency)
+
+
+def _kept(report: Report, keep: Keep, episode: Episode, now: float, rhythm: Rhythm) -> Report:
+    """The report with no less than what keeps the Revision, for as long as it stands for."""
+    since = now - rhythm.report_every if episode.last_report is None else episode.last_report
+    seconds = min(now - since, 2 * rhythm.report_every)
+    return Report(max(report.concurrency, keep.concurrency * seconds), max(report.requests, math.ceil(keep.requests * seconds)))
 
 
 def _ready_at(episode: Episode, rhythm: Rhythm) -> float:

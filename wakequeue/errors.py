@@ -34,6 +34,10 @@ class LedgerUnavailable(Retryable):
     """Redis did not answer, or refused the write."""
 
 
+class LedgerFull(LedgerUnavailable):
+    """It holds as much of this kind as it may."""
+
+
 class Permanent(WakeQueueError):  # noqa: N818
     """Bury with the reason: another attempt would end the same way."""
 

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from support.ledger import HOUR, REVISIONS, Ledger, ended, entry, key, settled, waits
 from support.redis_server import RedisServer
 
-from wakequeue.ledger import Commit, Entry, Lease
+from wakequeue.ledger import Commit, Entry, Lease, Plan, Start
 from wakequeue.revision import Revision
 
 #: Hypothesis leaves out rules at random, and so some runs have no rule to begin with; its explanations would take minutes.
@@ -83,6 +83,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model = {revision: Wakeup() for revision in REVISIONS}
         self.recorded = self.settled = self.buried = self.discarded = self.token = 0
         self.letters: dict[str, tuple[Revision, int]] = {}
+        #: The plans, each with whether its time has come.
+        self.plans: dict[Plan, bool] = {}
         #: The token of a trial of which none has come back.
         self.trial: int | None = None
 
@@ -117,12 +119,12 @@ class LedgerMachine(RuleBasedStateMachine):
         assert reply.ring == expected
         assert reply.episode.last_wait is not None
 
-    def expect(self, one: Entry) -> bool:
-        """Count an entry in the model; whether it is to ring."""
+    def expect(self, one: Entry, waiting: int | None = None) -> bool:
+        """Count an entry in the model, of whose calls so many wait; whether it is to ring."""
         wakeup = self.model[one.revision]
         self.recorded += one.calls
         wakeup.calls += one.calls
-        wakeup.waiting += 0 if one.awake else one.calls
+        wakeup.waiting += waiting if waiting is not None else 0 if one.awake else one.calls
         wakeup.reported |= wakeup.state == "asleep" and one.awake
         idle = wakeup.state in {"asleep", "resting"}
         if wakeup.state == "leased" or not (idle or (wakeup.due_later and not wakeup.ready_later)):
@@ -130,6 +132,48 @@ class LedgerMachine(RuleBasedStateMachine):
         wakeup.pend(later=wakeup.ready_later)
         wakeup.ring_later = True
         return not wakeup.due_later
+
+    @rule(revisions=some, front=st.booleans())
+    def begin(self, revisions: list[Revision], *, front: bool) -> None:
+        """What starts now is one call of each, and the due ones are to be rung."""
+        starts = [Start(revision) for revision in revisions]
+        due = [
+            revision for revision in revisions if self.expect(Entry(revision, 1, awake=False, first_age=0, last_age=0), waiting=0)
+        ]
+        begun = self.ledger.begin_async("hand", *starts) if front else self.ledger.starts.begin("hand", starts)
+        assert (begun.planned, begun.due) == (0, due)
+
+    @rule(revisions=some)
+    def begin_too_late(self, revisions: list[Revision]) -> None:
+        """What should have started too long ago is a dead letter from the first."""
+        late = self.ledger.now() - HOUR
+        assert self.ledger.starts.begin("hand", [Start(revision, at=late) for revision in revisions]).due == []
+        last = int(self.ledger.client.hget("{wakequeue}:totals", "token"))
+        self.letters |= {f"{one}@{last - back}": (one, 1) for back, one in enumerate(reversed(revisions))}
+        self.recorded, self.buried = self.recorded + len(revisions), self.buried + len(revisions)
+
+    @rule(revision=st.sampled_from(REVISIONS), hours=st.integers(1, 3))
+    def plan(self, revision: Revision, hours: int) -> None:
+        """What starts later is no call yet."""
+        at = round(self.ledger.now()) + hours * HOUR
+        assert self.ledger.starts.begin("hand", [Start(revision, at=at)]).planned == 1
+        self.plans[Plan(revision, at, 0.0, 1, "hand")] = False
+
+    @precondition(lambda self: self.plans)
+    @rule(data=st.data())
+    def let_its_time_come(self, data: st.DataObject) -> None:
+        """The next sweep starts it."""
+        plan = data.draw(st.sampled_from(sorted(self.plans, key=repr)))
+        self.ledger.let_come(plan)
+        self.plans[plan] = True
+
+    @rule(revisions=some)
+    def cancel(self, revisions: list[Revision]) -> None:
+        """What is planned is taken back."""
+        mine = [plan for plan in self.plans if plan.revision in revisions]
+        assert self.ledger.starts.cancel(revisions).plans == len(mine)
+        for plan in mine:
+            del self.plans[plan]
 
     @rule(commit=commits)
     def record_again(self, commit: tuple[Commit, list[Entry]]) -> None:
@@ -300,7 +344,12 @@ class LedgerMachine(RuleBasedStateMachine):
         for revision in held:
             self.model[revision].dead = True
 
-    @precondition(lambda self: self.some_are(lambda wakeup: wakeup.dead or (wakeup.state == "pending" and not wakeup.ring_later)))
+    @precondition(
+        lambda self: (
+            any(self.plans.values())
+            or self.some_are(lambda wakeup: wakeup.dead or (wakeup.state == "pending" and not wakeup.ring_later))
+        )
+    )
     @rule(most=st.sampled_from([1, 10_000]))
     def sweep(self, most: int) -> None:
         """Dead leases are pending again, and what is due and was not rung is named."""
@@ -312,6 +361,10 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.entomb(revision)
             else:
                 wakeup.give_back(later=False)
+        for plan in [plan for plan, has_come in self.plans.items() if has_come]:
+            del self.plans[plan]
+            if self.expect(Entry(plan.revision, 1, awake=False, first_age=0, last_age=0), waiting=0):
+                self.model[plan.revision].ring_later = False
         to_ring = {revision for revision, wakeup in self.model.items() if wakeup.state == "pending" and not wakeup.ring_later}
         ended, named = self.ledger.sweep(most=most)
         assert ended == len(dead)
@@ -351,6 +404,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert counted.pending_calls == sum(wakeup.calls for wakeup in wakeups)
         assert counted.leased_calls == sum(wakeup.taken for wakeup in wakeups)
         assert (counted.buried, counted.discarded_calls) == (len(self.letters), self.discarded)
+        assert set(self.ledger.starts.planned()) == set(self.plans)
 
     @invariant()
     def every_wake_up_is_in_its_state(self) -> None:

@@ -10,7 +10,21 @@ from redis import Redis
 from support.redis_server import RedisServer
 from wakequeue.broker import QUEUE
 from wakequeue.episode import Ending, Episode
-from wakequeue.ledger import Census, Commit, DeadLetters, Entry, FrontLedger, Lease, Recorded, Settled, WorkerLedger
+from wakequeue.ledger import (
+    Begun,
+    Census,
+    Commit,
+    DeadLetters,
+    Entry,
+    FrontLedger,
+    Lease,
+    Plan,
+    Recorded,
+    Settled,
+    Start,
+    Starts,
+    WorkerLedger,
+)
 from wakequeue.revision import Revision
 from wakequeue.setting_types import Seconds
 from wakequeue.settings import Settings
@@ -39,6 +53,7 @@ class Ledger:
         self.client: Redis = server.client
         self.worker = self.using()
         self.letters = DeadLetters(server.client)
+        self.starts = Starts(server.client, Settings(ring_again=Seconds(HOUR), idle_after=Seconds(HOUR)), QUEUE)
         self._runner = asyncio.Runner()
         self._front = FrontLedger.connect(server.reach, Settings(ring_again=Seconds(HOUR), idle_after=Seconds(HOUR)), QUEUE)
         self._commits = 0
@@ -76,6 +91,19 @@ class Ledger:
         swept = self.using(**numbers).sweep(QUEUE, most=most)
         return swept.ended, swept.due
 
+    def now(self) -> float:
+        """The time on Redis's clock."""
+        seconds, microseconds = self.client.time()
+        return seconds + microseconds / 1e6
+
+    def begin_async(self, cause: str, *starts: Start) -> Begun:
+        """Begin as a front does."""
+        return self._runner.run(self._front.begin(cause, starts))
+
+    def let_come(self, *plans: Plan) -> None:
+        """Let the time come for which these are planned."""
+        self.client.zadd("{wakequeue}:planned", {plan_id(plan): 1 for plan in plans}, xx=True)
+
     def hasten(self) -> int:
         """Hasten, however soon after the last time."""
         self.client.delete("{wakequeue}:hastened")
@@ -102,6 +130,10 @@ class Ledger:
         ]
         return {name: (self.client.dump(name), self.client.pexpiretime(name)) for name in names}
 
+    def types(self) -> dict[str, bytes]:
+        """Every key with its type."""
+        return {name.decode(): self.client.type(name) for name in self.client.scan_iter()}
+
     def expires_in(self, revision: Revision) -> float | None:
         """The seconds until a Revision's hash expires; None where it doesn't."""
         left_ms = self.client.pttl(key(revision))
@@ -111,6 +143,11 @@ class Ledger:
         """Close the connections."""
         self._runner.run(self._front.close())
         self._runner.close()
+
+
+def plan_id(plan: Plan) -> str:
+    """What a plan goes by."""
+    return f"{plan.revision} {round(plan.at * 1000)}"
 
 
 def key(revision: Revision) -> str:

@@ -16,7 +16,10 @@ What happens to one Revision:
 
 Each verb is one atomic script on Redis's own clock, so that no process's clock or death can leave a wake-up between two
 states, and each has one caller: *record* the front's recorder; *take*, *settle*, *release* and *bury* the worker's deliver;
-*sweep* the worker's sweep; *hasten* its hastener; *replay* and *purge* the operator's command. *census* only reads. Settle,
+*sweep* the worker's sweep; *hasten* its hastener; *replay* and *purge* the operator's command. *census* only reads. *Begin* has
+a Revision pending that nobody called: at once, or once it is *planned* and a sweep finds that its time has come. What comes too
+late is buried from the first. It may be *kept* warm, until a time: then the Revision is pending again after each settle. *Cancel*
+takes back both. Whoever is asked to start begins: a front, a worker, a command. *Lead* is the beat's, of which one leads. Settle,
 release and bury work under a live lease alone: the lease carries a fencing token that only ever grows, and a worker that was
 too slow finds its token replaced.
 
@@ -46,12 +49,17 @@ Keys, all with the hash tag `{wakequeue}`; times are milliseconds since 1970:
         tries                      the failed ones of these attempts: JSON, [when, why]
         crashes                    how many leases in a row ended with their holder, for which it was blamed
         first_report, last_report, concurrency, waking_since   the Episode
+        keeps                      how long it is kept warm, and with how many pods: JSON, pods -> [since, until]
     {wakequeue}:w:NAMESPACE/NAME   zset, the requests that are known to wait: id -> when that was last said; each counts as one
                                    call, by whichever front it comes, until it was not heard of for `patience`
     {wakequeue}:pending            zset: key -> when to ring its doorbell (again)
     {wakequeue}:leased             zset: key -> when its lease ends
     {wakequeue}:buried             zset: dead letter -> when it was buried
     {wakequeue}:dead               hash: dead letter -> JSON
+    {wakequeue}:planned            zset: NAMESPACE/NAME TIME -> that time, at which it starts
+    {wakequeue}:plans              hash: the same -> how, JSON
+    {wakequeue}:schedules          hash: schedule -> TIME NAME, how far its newest start is in the ledger; ~ stands for the whole
+    {wakequeue}:beat               the beat that leads, while it does
     {wakequeue}:totals             hash of counters: recorded, settled, buried, discarded (calls), letters_dropped, the last
                                    token, and the ledger's clock
     {wakequeue}:history            stream of outcomes, the newest `keep_history`

@@ -1,16 +1,18 @@
-"""The front's side of the ledger: one verb, *record*, on asyncio."""
+"""The front's side of the ledger, on asyncio: *record*, and *begin* for starts that it is asked for."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from wakequeue.episode import Episode
 from wakequeue.errors import LedgerUnavailable
 from wakequeue.ledger.scripts import milliseconds, script, seconds
+from wakequeue.ledger.starts import Begun, Start, begun, of_cause, of_starts, rules
 from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
@@ -61,7 +63,8 @@ class FrontLedger:
 
     def __init__(self, client: Redis, settings: Settings, queue: str) -> None:
         self._client = client
-        self._record = client.register_script(script("record"))
+        self._record, self._begin = (client.register_script(script(verb)) for verb in ("record", "begin"))
+        self._start_rules = rules(settings, queue)
         times = milliseconds(settings.ring_again), milliseconds(settings.idle_after)
         waiting = milliseconds(settings.report_every), milliseconds(settings.patience)
         self._rules = (queue, settings.ring_below, *times, *settings.limits[2:], *waiting)
@@ -84,16 +87,24 @@ class FrontLedger:
             waits = {request: (caller, milliseconds(age)) for request, (caller, age) in entry.requests.items()}
             requests = json.dumps(waits) if waits else ""
             arguments += [str(entry.revision), entry.calls, waiting, *ages, json.dumps(entry.callers), requests, entry.style]
-        try:
-            reply = cast("list[int | bytes]", await self._record(args=arguments))
-        except (RedisError, OSError, TimeoutError) as error:
-            raise LedgerUnavailable(str(error) or type(error).__name__) from error
-        now, *rest = reply
+        now, *rest = await _asked(self._record, arguments)
         return [
             Recorded(bool(ring), Episode(seconds(first), seconds(last), last_wait=seconds(wait)), int(now) / 1000)
             for ring, first, last, wait in zip(rest[::4], rest[1::4], rest[2::4], rest[3::4], strict=True)
         ]
 
+    async def begin(self, cause: str, starts: Sequence[Start]) -> Begun:
+        """Make starts that are due, and keep the others until they are; see `wakequeue.ledger.Starts.begin`."""
+        return begun(await _asked(self._begin, [*self._start_rules, *of_cause(cause), *of_starts(starts)]))
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+async def _asked(ask: AsyncScript, arguments: Sequence[str | int]) -> list[Any]:
+    """What Redis answers. Raises LedgerUnavailable where it gives no answer, or refuses."""
+    try:
+        return cast("list[Any]", await ask(args=arguments))
+    except (RedisError, OSError, TimeoutError) as error:
+        raise LedgerUnavailable(str(error) or type(error).__name__) from error

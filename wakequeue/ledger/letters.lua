@@ -13,7 +13,8 @@ local function add_letter(name, reason, calls, first_call, tries, callers)
   }))
 end
 
--- What was taken will never be confirmed: it becomes a dead letter, with the reason.
+-- What was taken will never be confirmed: it becomes a dead letter, with the reason. What would end a worker, or can't be said, is
+-- kept warm no longer.
 local function entomb(name, reason, idle_after, keep_history)
   local key = revision_key(name)
   local calls = number(key, 'taken')
@@ -22,7 +23,11 @@ local function entomb(name, reason, idle_after, keep_history)
   remember(name, keep_history, 'buried', reason, '', 0)
   redis.call('HSET', key, 'waiting', number(key, 'calls'), 'crashes', 0, 'waking_since', '')
   redis.call('HINCRBY', TOTALS, 'buried', calls)
-  go_on(name, idle_after)
+  if reason ~= 'expired' then
+    redis.call('HDEL', key, 'keeps')
+  end
+  local _, kept_until = kept(redis.call('HGET', key, 'keeps'))
+  go_on(name, idle_after, kept_until > 0 and math.max(now, number(key, 'ready_at')) or nil)
 end
 
 -- Take these dead letters out. Returns how many there were, and their calls, which are buried no more.

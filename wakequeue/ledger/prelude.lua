@@ -48,6 +48,24 @@ local function add_callers(had, came)
   return cjson.encode(sum)
 end
 
+-- Whether a Revision should be forgotten by now: its key expires by Redis's clock, which may have been set back.
+local function is_asleep(name, last_call, ready_at, due_at, idle_after)
+  local until_ = math.max((tonumber(last_call or '') or now) + idle_after, tonumber(ready_at or '') or 0)
+  return not due_at and until_ < now and not redis.call('ZSCORE', LEASED, name)
+end
+
+-- How a Revision is kept warm, by what its key says of that: since when by the newest word, until when at the latest, and with how
+-- many pods; 0 each where it isn't.
+local function kept(keeps)
+  local since, until_, pods = 0, 0, 0
+  for count, keep in pairs(keeps and cjson.decode(keeps) or {}) do
+    if keep[2] > now then
+      since, until_, pods = math.max(since, keep[1]), math.max(until_, keep[2]), math.max(pods, tonumber(count))
+    end
+  end
+  return since, until_, pods
+end
+
 -- Make a Revision pending: takeable from due_at on, with its doorbell rung at ring_at.
 local function pend(name, due_at, ring_at)
   redis.call('HSET', revision_key(name), 'due_at', due_at)

@@ -30,12 +30,6 @@ local function may_ring_for(namespace)
   return rings[namespace]
 end
 
--- Whether a Revision should be forgotten by now: its key expires by Redis's clock, which may have been set back.
-local function is_asleep(name, state)
-  local until_ = math.max((tonumber(state[1] or '') or now) + idle_after, tonumber(state[2] or '') or 0)
-  return not state[3] and until_ < now and not redis.call('ZSCORE', LEASED, name)
-end
-
 -- Note which requests wait for a Revision. Returns how many of them are new, and who made those (JSON). One whose caller is empty
 -- is counted already. What is told late is known for a while all the same: other fronts may have it to tell.
 local function note_waiting(name, requests)
@@ -60,7 +54,7 @@ for i = 11, #ARGV, 8 do
   local key = revision_key(name)
   local state = redis.call('HMGET', key, 'last_call', 'ready_at', 'due_at', 'first_report', 'last_report', 'last_wait')
   local pending_since = tonumber(state[3] or '')
-  if is_asleep(name, state) then
+  if is_asleep(name, state[1], state[2], state[3], idle_after) then
     redis.call('DEL', key)
     state = {}
   end

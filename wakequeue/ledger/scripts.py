@@ -8,7 +8,9 @@ from redis.exceptions import RedisError
 
 from wakequeue.errors import LedgerUnavailable
 
-Verb = Literal["record", "take", "settle", "release", "bury", "sweep", "hasten", "replay", "purge", "census"]
+Verb = Literal[
+    "record", "take", "settle", "release", "bury", "sweep", "hasten", "replay", "purge", "census", "begin", "cancel", "lead"
+]
 
 #: Keys that are read without a script; all are in the docstring of `wakequeue.ledger`.
 PENDING: Final = "{wakequeue}:pending"
@@ -16,15 +18,19 @@ BURIED: Final = "{wakequeue}:buried"
 DEAD: Final = "{wakequeue}:dead"
 HISTORY: Final = "{wakequeue}:history"
 HASTENED: Final = "{wakequeue}:hastened"
+PLANNED: Final = "{wakequeue}:planned"
+PLANS: Final = "{wakequeue}:plans"
+SCHEDULES: Final = "{wakequeue}:schedules"
 
 #: A full Redis refuses what adds to it, whole; what works off what is there goes on (Redis 7 and Valkey, "script flags").
-FLAGS: Final[dict[Verb, str]] = {"record": "", "replay": "", "census": "no-writes"}
+FLAGS: Final[dict[Verb, str]] = {"record": "", "replay": "", "begin": "", "census": "no-writes"}
 WORKS_OFF: Final = "allow-oom"
 
-#: What some verbs share besides the prelude: keeping to a rate; making, bounding and taking out dead letters.
+#: What some verbs share besides the prelude: keeping to a rate; making, bounding and taking out dead letters; making starts.
 SHARED: Final[dict[str, frozenset[Verb]]] = {
     "limits": frozenset({"record", "take"}),
-    "letters": frozenset({"settle", "bury", "sweep", "replay", "purge"}),
+    "letters": frozenset({"settle", "bury", "sweep", "replay", "purge", "begin"}),
+    "starts": frozenset({"begin", "sweep"}),
 }
 
 

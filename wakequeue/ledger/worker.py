@@ -3,20 +3,21 @@
 Every verb raises LedgerUnavailable where Redis gave no answer or refused the write.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from wakequeue.episode import Ending, Episode, Phase
+from wakequeue.ledger.letters import calls_by_caller
 from wakequeue.ledger.scripts import HASTENED, PENDING, Verb, asked, milliseconds, script, seconds
 from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 
-LEASE_FIELDS = 14
+LEASE_FIELDS = 18
 
 #: For how long a request is thought to wait after it was last heard of, in times of `report_every`: fronts tell twice in it, and
 #: gateways may leave attempts out.
@@ -34,7 +35,8 @@ class Lease:
     """The exclusive right to report one Revision, with what there is to report. Times are Unix seconds of Redis's clock.
 
     `waiting` calls are thought to wait, and so many requests more are `known` to. `style` is how to report it; empty means as the
-    settings say.
+    settings say. `callers` say who made how many of its calls. It is kept warm until `kept_until` with so many `pods`, by a word of
+    `kept_since` at the latest; none, and 0, where it isn't.
     """
 
     revision: Revision
@@ -49,6 +51,10 @@ class Lease:
     attempts: int
     episode: Episode
     style: str = ""
+    callers: Mapping[str, int] = field(default_factory=dict)
+    kept_since: float | None = None
+    kept_until: float | None = None
+    pods: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,7 @@ class WorkerLedger:
         self._limits = (*settings.limits, milliseconds(settings.max_age), waits_for)
         keep_letters = (settings.keep_dead_letters, milliseconds(settings.keep_dead_letters_for))
         self._keeps = (milliseconds(settings.idle_after), *keep_letters, settings.keep_history)
+        self._make_up_within = milliseconds(settings.make_up_within)
         self._rings = (settings.ring_below, milliseconds(settings.ring_again))
 
     @classmethod
@@ -169,8 +176,11 @@ class WorkerLedger:
         return _revisions(self._run("bury", leases[0].token, *self._keeps, reason, *names))
 
     def sweep(self, queue: str, *, most: int = 10_000) -> Swept:
-        """End the leases that ran out, drop old dead letters, and say which Revisions to ring; `most` of each."""
-        ended, poisoned, *names = self._run("sweep", queue, *self._rings, most, *self._keeps)
+        """End the leases that ran out, make the starts that were planned for now, drop old dead letters, and say whom to ring.
+
+        `most` of each.
+        """
+        ended, poisoned, *names = self._run("sweep", queue, *self._rings, most, *self._keeps, self._make_up_within)
         return Swept(ended, poisoned, _revisions(names))
 
     def hasten(self, queue: str) -> int:
@@ -204,7 +214,8 @@ class WorkerLedger:
 
 
 def _lease(taken_at: float, token: int, row: Sequence[bytes]) -> Lease:
-    name, calls, waiting, known, first_call, last_call, due_at, attempts, *episode, style, waking_since = row
+    name, calls, waiting, known, first_call, last_call, due_at, attempts, *episode = row[:12]
+    style, waking_since, callers, kept_since, kept_until, pods = row[12:]
     first_report, last_report, concurrency, last_wait = episode
     return Lease(
         Revision.parse(name.decode()),
@@ -219,6 +230,10 @@ def _lease(taken_at: float, token: int, row: Sequence[bytes]) -> Lease:
         int(attempts),
         Episode(seconds(first_report), seconds(last_report), float(concurrency), seconds(last_wait), seconds(waking_since)),
         style.decode(),
+        calls_by_caller(callers),
+        seconds(kept_since) or None,
+        seconds(kept_until) or None,
+        int(pods),
     )
 
 

@@ -1,0 +1,195 @@
+"""Starts on a real Redis: wake-ups that no call made, now, later, kept warm, by schedules, and taken back."""
+
+import pytest
+from support.ledger import HOUR, A, B, C, D, Ledger, entry, key, only
+
+from wakequeue.broker import QUEUE
+from wakequeue.episode import Episode
+from wakequeue.errors import LedgerFull
+from wakequeue.ledger import Cancelled, History, Plan, Start
+from wakequeue.revision import Revision
+
+
+def begin(ledger: Ledger, *starts: Start) -> list[Revision]:
+    """Begin by hand; returns who is due."""
+    return ledger.starts.begin("hand", starts).due
+
+
+def test_a_start_is_a_call_that_nobody_waits_for(ledger: Ledger) -> None:
+    """It is recorded, due at once, and the audit trail says who made it."""
+    assert begin(ledger, Start(A), Start(B)) == [A, B]
+    lease = only(ledger.take(A))
+    assert (lease.calls, lease.waiting, lease.callers, lease.pods, lease.kept_until) == (1, 0, {"hand": 1}, 0, None)
+    assert lease.episode == Episode()
+    ledger.settle(lease)
+    assert only(History(ledger.client).newest(1)).callers == {"hand": 1}
+    assert ledger.census().drift_calls == 0
+
+
+def test_a_start_joins_what_is_pending_or_leased(ledger: Ledger) -> None:
+    """It is one call more, and rings for nothing that is rung already."""
+    ledger.record(entry(A, 4))
+    assert begin(ledger, Start(A)) == []
+    lease = only(ledger.take(A))
+    assert lease.calls == 5
+    assert begin(ledger, Start(A)) == []
+    ledger.settle(lease)
+    assert only(ledger.take(A)).calls == 1
+
+
+def test_a_start_of_a_revision_that_should_be_forgotten_begins_anew(ledger: Ledger) -> None:
+    """Where Redis's clock was set back, a key outlives its Revision's being awake."""
+    ledger.record(entry(A))
+    ledger.settle(only(ledger.take(A)))
+    ledger.client.hset(key(A), mapping={"last_call": 1, "ready_at": 1})
+    begin(ledger, Start(A))
+    assert only(ledger.take(A)).episode == Episode()
+
+
+def test_what_is_to_be_in_company_starts_only_where_it_sleeps(ledger: Ledger) -> None:
+    """One that wakes, or is awake, is left alone; unless it is to be kept warm for longer than it is."""
+    ledger.record(entry(A))
+    assert begin(ledger, Start(A, only_asleep=True), Start(B, only_asleep=True)) == [B]
+    assert only(ledger.take(A)).calls == 1
+    begin(ledger, Start(A, keep_for=HOUR, only_asleep=True))
+    begin(ledger, Start(A, keep_for=HOUR / 2, only_asleep=True))
+    assert ledger.census().recorded_calls == 3
+
+
+def test_it_is_kept_warm_until_the_last_of_several_keeps_is_over(ledger: Ledger) -> None:
+    """With the most pods that one of those asks for that isn't over."""
+    begin(ledger, Start(A, keep_for=HOUR), Start(A, keep_for=2 * HOUR, pods=3), Start(A, keep_for=HOUR / 2, pods=3))
+    lease = only(ledger.take(A))
+    assert lease.pods == 3
+    assert lease.kept_until == pytest.approx(ledger.now() + 2 * HOUR, abs=5)
+    assert lease.kept_since == pytest.approx(ledger.now(), abs=5)
+    ledger.settle(lease, repeat_in=0.0)
+    ledger.client.hset(key(A), "keeps", '{"1":[1,99999999999999],"3":[1,2]}')
+    lease = only(ledger.take(A))
+    assert (lease.pods, lease.calls, lease.callers) == (1, 0, {})
+
+
+def test_what_is_buried_as_expired_is_still_kept_warm(ledger: Ledger) -> None:
+    """Its calls are in a dead letter, and it is pending again; what can't be delivered at all is kept no longer."""
+    begin(ledger, Start(A, keep_for=HOUR), Start(B, keep_for=HOUR))
+    a, b = ledger.take(A, B)
+    ledger.bury([a], "expired")
+    ledger.bury([b], "poisoned")
+    assert [(one.revision, one.pods, one.calls) for one in ledger.take(A, B)] == [(A, 1, 0)]
+    assert ledger.expires_in(B) is not None
+
+
+def test_a_plan_starts_once_its_time_has_come(ledger: Ledger) -> None:
+    """Until then it is no call; then a sweep has it recorded and rung, kept warm from the time that it was planned for."""
+    at = round(ledger.now()) + HOUR
+    begun = ledger.starts.begin("hand", [Start(A, at=at, keep_for=60, pods=2), Start(B)])
+    assert (begun.planned, begun.due) == (1, [B])
+    plan = only(ledger.starts.planned())
+    assert plan == Plan(A, at, 60, 2, "hand")
+    assert ledger.sweep() == (0, [])
+    assert ledger.census().recorded_calls == 1
+    ledger.let_come(plan)
+    assert ledger.sweep() == (0, [A])
+    lease = only(ledger.take(A))
+    assert (lease.calls, lease.callers, lease.pods, lease.kept_until) == (1, {"hand": 1}, 2, at + 60)
+    assert ledger.starts.planned() == []
+    assert ledger.sweep() == (0, [])
+
+
+def test_a_start_that_is_late_is_made_up_unless_it_is_too_late(ledger: Ledger) -> None:
+    """Too late, it is buried as expired, with who planned it; what it was to be kept warm for ends when it would have."""
+    now = ledger.now()
+    assert begin(ledger, Start(A, at=now - 299, keep_for=HOUR), Start(B, at=now - 301, keep_for=HOUR)) == [A]
+    assert only(ledger.take(A)).kept_until == pytest.approx(now - 299 + HOUR, abs=0.01)
+    letter = only(list(ledger.letters.find(lambda _: True)))
+    assert (letter.revision, letter.reason, letter.calls, letter.callers) == (B, "expired", 1, {"hand": 1})
+    assert letter.last_call == pytest.approx(now - 301, abs=0.01)
+    told = only(History(ledger.client).newest(1))
+    assert (told.outcome, told.reason, told.revision, told.callers) == ("buried", "expired", B, {"hand": 1})
+    assert ledger.letters.replay([letter.id]) == 1
+    assert only(ledger.take(B)).pods == 0
+    assert ledger.census().drift_calls == 0
+
+
+def test_a_late_start_is_kept_no_longer_than_it_would_have_been(ledger: Ledger) -> None:
+    """One whose time to be warm is over wakes, and is not kept."""
+    begin(ledger, Start(A, at=ledger.now() - 120, keep_for=60))
+    assert only(ledger.take(A)).pods == 0
+
+
+def test_plans_have_an_end(ledger: Ledger) -> None:
+    """What there is no room for is refused whole, and nothing of it is recorded."""
+    ledger.client.zadd("{wakequeue}:planned", {f"many/r{number} 1": 9e15 for number in range(99_999)})
+    later = ledger.now() + HOUR
+    with pytest.raises(LedgerFull):
+        begin(ledger, Start(A), Start(B, at=later), Start(C, at=later))
+    assert ledger.census().recorded_calls == 0
+    assert ledger.starts.begin("hand", [Start(B, at=later)]).planned == 1
+
+
+def test_what_is_taken_back_does_not_start(ledger: Ledger) -> None:
+    """Plans are gone, and Revisions are kept warm no longer: of those that are named, or of all."""
+    later = ledger.now() + HOUR
+    begin(ledger, *(Start(one, at=later) for one in (A, B, C)), *(Start(one, keep_for=HOUR) for one in (A, B, C)), Start(D))
+    ledger.take(B)
+    assert ledger.starts.cancel([]) == Cancelled(0, 0)
+    assert ledger.starts.cancel([A, D]) == Cancelled(1, 1)
+    assert [plan.revision for plan in ledger.starts.planned()] == [B, C]
+    assert only(ledger.take(A)).pods == 0
+    assert ledger.starts.cancel() == Cancelled(2, 2)
+    assert ledger.starts.cancel() == Cancelled(0, 0)
+    assert only(ledger.take(C)).pods == 0
+
+
+def test_a_schedules_start_is_made_once(ledger: Ledger) -> None:
+    """The same start again, or an older one, changes nothing; the next one is another."""
+    now = round(ledger.now())
+    for at, due in ((now - 20, [A, B]), (now - 20, []), (now - 30, []), (now - 10, [])):
+        begun = ledger.starts.begin_scheduled("office", at, [Start(B, at=at), Start(A, at=at)])
+        assert begun.due == due
+    assert [(lease.calls, lease.callers) for lease in ledger.take(A, B)] == [(2, {"schedule office": 2})] * 2
+    assert ledger.starts.last_starts() == {"office": now - 10}
+
+
+def test_a_schedules_start_that_was_made_in_part_goes_on_where_it_ended(ledger: Ledger) -> None:
+    """A worker that dies between two scripts leaves the rest to the next one; until then the start isn't the schedule's last."""
+    at = round(ledger.now())
+    many = [Revision("many", f"r{number:04}") for number in range(1_500)]
+    ledger.starts.begin_scheduled("office", at, [Start(one) for one in many])
+    ledger.client.hset("{wakequeue}:schedules", "office", f"{at * 1000} {many[1199]}")
+    assert ledger.starts.last_starts()["office"] < at
+    ledger.starts.begin_scheduled("office", at, [Start(one) for one in many])
+    assert ledger.starts.last_starts()["office"] == at
+    assert ledger.census().recorded_calls == 1_800
+
+
+def test_a_start_of_a_schedule_that_means_nobody_is_made(ledger: Ledger) -> None:
+    """It is not asked for again."""
+    at = round(ledger.now())
+    assert ledger.starts.begin_scheduled("office", at, []).due == []
+    assert ledger.starts.last_starts() == {"office": at}
+
+
+def test_one_beat_leads(ledger: Ledger) -> None:
+    """Until it stands down, or has not been heard of for its time; a schedule that is new to the ledger had its last start now."""
+    led = ledger.starts.lead("one", ["office"], HOUR)
+    assert led.leads
+    assert led.last_starts == {"office": pytest.approx(led.now, abs=0.001)}
+    other = ledger.starts.lead("other", ["office", "new"], HOUR)
+    assert (other.leads, other.last_starts["office"]) == (False, led.last_starts["office"])
+    assert ledger.starts.last_starts() == led.last_starts
+    ledger.starts.stand_down("other")
+    assert ledger.starts.lead("one", [], HOUR).leads
+    ledger.starts.stand_down("one")
+    assert ledger.starts.lead("other", [], HOUR).leads
+    ledger.client.delete("{wakequeue}:beat")
+    assert ledger.starts.lead("one", [], HOUR).leads
+    assert 0 < ledger.client.pttl("{wakequeue}:beat") <= HOUR * 1000
+
+
+def test_no_doorbell_is_left_to_the_caller_while_the_queue_is_long(ledger: Ledger) -> None:
+    """The sweep rings then, as for calls."""
+    ledger.client.rpush(QUEUE, *range(16))
+    assert begin(ledger, Start(A)) == []
+    ledger.client.delete(QUEUE)
+    assert ledger.sweep() == (0, [A])
