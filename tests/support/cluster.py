@@ -21,7 +21,7 @@ from support.waiting import wait_until
 
 #: What is watched by a front, and by a worker.
 BY_FRONT = {ROUTES, DOMAIN_MAPPINGS, REVISIONS, ENDPOINT_SLICES}
-BY_WORKER = {REVISIONS, POD_AUTOSCALERS, ENDPOINT_SLICES}
+BY_WORKER = {ROUTES, REVISIONS, POD_AUTOSCALERS, ENDPOINT_SLICES}
 
 
 class Cluster:

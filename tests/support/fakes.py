@@ -228,9 +228,9 @@ class FakeCluster:
         """See `wakequeue.cluster.knowledge.Cluster.behind`."""
         return self.hosts.get(host, ())
 
-    def applications(self) -> tuple[Application, ...]:
+    def applications(self) -> tuple[Application, ...] | None:
         """See `wakequeue.cluster.knowledge.Cluster.applications`."""
-        return tuple(self.apps.values())
+        return tuple(self.apps.values()) if self._listed or self.apps else None
 
     def application(self, key: str) -> Application | None:
         """See `wakequeue.cluster.knowledge.Cluster.application`."""

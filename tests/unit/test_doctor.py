@@ -139,7 +139,8 @@ def test_a_release_of_kubernetes_that_is_not_told_is_no_matter() -> None:
 @pytest.mark.parametrize(
     ("collection", "which"),
     [
-        (Route, "routes.serving.knative.dev, which a front must"),
+        (Route, "routes.serving.knative.dev, which a front and a worker must"),
+        (DomainMapping, "domainmappings.serving.knative.dev, which a front must"),
         (RevisionObject, "revisions.serving.knative.dev, which a front and a worker must"),
         (PodAutoscaler, "podautoscalers.autoscaling.internal.knative.dev, which a worker must"),
     ],
@@ -172,7 +173,7 @@ def test_a_collection_that_fails_is_an_error() -> None:
     found = cluster.findings(seen(denied={Route: Denied("watch", Refusal("timeout", "too late"))}), settings())
     texts = [one.text for one in found if one.subject == "access"]
     assert texts[0] == "domainmappings, revisions, endpointslices, podautoscalers can be listed and watched"
-    assert "it failed to watch routes.serving.knative.dev, which a front must: timeout: too late" in texts[1]
+    assert "it failed to watch routes.serving.knative.dev, which a front and a worker must: timeout: too late" in texts[1]
     assert not well(found)
 
 

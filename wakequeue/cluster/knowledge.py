@@ -1,7 +1,7 @@
 """The port through which front and worker ask what the cluster knows, and the answers where there is no access to one."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -19,7 +19,8 @@ class Readiness:
 class Application(NamedTuple):
     """A Route, by its key `namespace/name`, which is its Service's too.
 
-    `revisions` have a share of its traffic, the largest first. `wakes` is what its annotation says that wakes with it.
+    `revisions` have a share of its traffic, the largest first. `wakes` are the keys, of applications or of Revisions, that its
+    annotation says wake with it.
     """
 
     key: str
@@ -52,8 +53,11 @@ class Cluster(Protocol):
         """
         ...
 
-    def applications(self) -> Iterable[Application]:
-        """All that is known of applications, by their keys; what was heard last counts, however long ago."""
+    def applications(self) -> Sequence[Application] | None:
+        """All applications; None where they were never listed, so that none can be said not to be there.
+
+        Of these and the next two, what was heard last counts, however long ago.
+        """
         ...
 
     def application(self, key: str) -> Application | None:
@@ -90,9 +94,8 @@ class Unknown:
         """None."""
         return ()
 
-    def applications(self) -> tuple[Application, ...]:
-        """None."""
-        return ()
+    def applications(self) -> None:
+        """Nothing."""
 
     def application(self, key: str) -> None:
         """None."""

@@ -7,7 +7,7 @@ its calls must not pass unreported. Hosts lead where they led last: a Route seld
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 from weakref import WeakValueDictionary
@@ -17,6 +17,7 @@ from wakequeue.cluster.knowledge import Application, Readiness
 from wakequeue.cluster.mirrored import Collection
 from wakequeue.cluster.objects import EndpointSlice, RevisionObject
 from wakequeue.cluster.reflector import Reflector
+from wakequeue.cluster.routes import Route
 from wakequeue.cluster.view import View
 from wakequeue.revision import Revision
 from wakequeue.telemetry import CLUSTER_OBJECTS, Event, info, warning
@@ -82,9 +83,9 @@ class Mirror:
         """See `Cluster`."""
         return self._view.behind(host)
 
-    def applications(self) -> Iterable[Application]:
+    def applications(self) -> Sequence[Application] | None:
         """See `Cluster`."""
-        return self._view.applications()
+        return self._view.applications() if self._reflectors[Route].listed else None
 
     def application(self, key: str) -> Application | None:
         """See `Cluster`."""

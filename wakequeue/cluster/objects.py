@@ -85,4 +85,4 @@ class EndpointSlice(Mirrored):
 
 #: What a front asks for, and what a worker does.
 FRONT: Final[tuple[Collection, ...]] = (Route, DomainMapping, RevisionObject, EndpointSlice)
-WORKER: Final[tuple[Collection, ...]] = (RevisionObject, PodAutoscaler, EndpointSlice)
+WORKER: Final[tuple[Collection, ...]] = (Route, RevisionObject, PodAutoscaler, EndpointSlice)
