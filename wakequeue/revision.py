@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+KEY: Final = re.compile(f"{LABEL.pattern}/{LABEL.pattern}")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -139,7 +139,7 @@ class Event(StrEnum):
     CLUSTER_KNOWN = "cluster_known"
     #: Not all of the cluster could be listed in time; the process goes on without, and tries again.
     CLUSTER_UNKNOWN = "cluster_unknown"
-    #: An object of the cluster is not as it should be; nothing of it counts.
+    #: An object of the cluster is not as it should be; what can't be read doesn't count.
     CLUSTER_UNREADABLE = "cluster_unreadable"
     #: The cluster's API did not answer; what was known of a collection stays, and gets older.
     CLUSTER_AWAY = "cluster_away"

@@ -10,12 +10,21 @@ import httpx2
 import pytest
 from support.api_server import ApiServer
 from support.fakes import FakeCluster
-from support.knative import ENDPOINT_SLICES, REVISIONS, ROUTES, endpoint_slice, revision, route
+from support.knative import (
+    ENDPOINT_SLICES,
+    POD_AUTOSCALERS,
+    REVISIONS,
+    ROUTES,
+    endpoint_slice,
+    pod_autoscaler,
+    revision,
+    route,
+)
 from support.waiting import wait_until_async
 
 from wakequeue.cluster import mirror
 from wakequeue.cluster.api import Api
-from wakequeue.cluster.knowledge import Cluster, Readiness, Unknown
+from wakequeue.cluster.knowledge import Application, Cluster, Readiness, Scaling, Unknown
 from wakequeue.cluster.mirror import Mirror
 from wakequeue.cluster.objects import FRONT, WORKER
 from wakequeue.revision import Revision
@@ -51,6 +60,18 @@ class Subject(Protocol):
         """Have the host lead to these, the first with the largest share."""
         ...
 
+    def routes(self, application: Application) -> None:
+        """Have this application."""
+        ...
+
+    def unroutes(self, key: str) -> None:
+        """Have this application no more."""
+        ...
+
+    def aims_at(self, revision: Revision, callers: int) -> None:
+        """Have this Revision scaled by callers, of which a pod can have so many."""
+        ...
+
     def complains(self, revision: Revision, reason: str, message: str) -> None:
         """Have Knative say that this Revision isn't ready."""
         ...
@@ -77,6 +98,18 @@ class Fake:
     def leads(self, *revisions: Revision) -> None:
         """Have the host lead to these, the first with the largest share."""
         self.cluster.hosts[HOST] = revisions
+
+    def routes(self, application: Application) -> None:
+        """Have this application."""
+        self.cluster.apps[application.key] = application
+
+    def unroutes(self, key: str) -> None:
+        """Have this application no more."""
+        del self.cluster.apps[key]
+
+    def aims_at(self, revision: Revision, callers: int) -> None:
+        """Have this Revision scaled by callers, of which a pod can have so many."""
+        self.cluster.scaled_by[revision] = Scaling("concurrency", callers * 0.7)
 
     def complains(self, revision: Revision, reason: str, message: str) -> None:
         """Have Knative say that this Revision isn't ready."""
@@ -118,6 +151,21 @@ class Real:
         """Have the host lead to these, the first with the largest share."""
         shares = [(one.name, 60 - number) for number, one in enumerate(revisions)]
         self._server.put(ROUTES, route("shop", "cart", shares))
+
+    def routes(self, application: Application) -> None:
+        """Have this application."""
+        namespace, name = application.key.split("/")
+        shares = [(one.name, 60 - number) for number, one in enumerate(application.revisions)]
+        self._server.put(ROUTES, route(namespace, name, shares, wakes=",".join(application.wakes)))
+
+    def unroutes(self, key: str) -> None:
+        """Have this application no more."""
+        self._server.delete(ROUTES, *key.split("/"))
+
+    def aims_at(self, revision: Revision, callers: int) -> None:
+        """Have this Revision scaled by callers, of which a pod can have so many."""
+        one = pod_autoscaler(revision.namespace, revision.name, 0, 0, {}, {"target": str(callers)})
+        self._server.put(POD_AUTOSCALERS, one)
 
     def complains(self, revision: Revision, reason: str, message: str) -> None:
         """Have Knative say that this Revision isn't ready."""
@@ -233,6 +281,42 @@ async def test_behind_a_host(subject: Subject) -> None:
 
 
 @on_each
+async def test_applications(subject: Subject) -> None:
+    """Unknown before they are listed; each by its key, and by its Revisions, until it is gone."""
+    assert subject.cluster.applications() is None
+    cart = Application("shop/cart", (B, A), ("shop/till", "bank/web"))
+    till = Application("shop/till", (B,))
+    for one in (cart, till):
+        subject.routes(one)
+    await subject.open()
+    await wait_until_async(subject.cluster.applications, what="applications")
+    assert sorted(subject.cluster.applications() or ()) == [cart, till]
+    assert [subject.cluster.application(key) for key in ("shop/cart", "shop/never")] == [cart, None]
+    assert set(subject.cluster.applications_of(B)) == {cart, till}
+    assert subject.cluster.applications_of(A) == (cart,)
+    assert subject.cluster.applications_of(NEVER_HEARD_OF) == ()
+    subject.routes(moved := Application("shop/cart", (A,)))
+    await wait_until_async(lambda: subject.cluster.application("shop/cart") == moved, what="the Route changed")
+    assert subject.cluster.applications_of(B) == (till,)
+    subject.unroutes("shop/till")
+    await wait_until_async(lambda: not subject.cluster.applications_of(B), what="it gone")
+    assert list(subject.cluster.applications() or ()) == [moved]
+
+
+@on_each
+async def test_scaling(subject: Subject) -> None:
+    """What a Revision is scaled by, as it says itself; of the others nothing."""
+    assert subject.cluster.scaling(A) is None
+    subject.aims_at(A, 10)
+    await subject.open()
+    await wait_until_async(lambda: subject.cluster.scaling(A), what="the PodAutoscaler")
+    assert subject.cluster.scaling(A) == Scaling("concurrency", 7.0)
+    assert subject.cluster.scaling(B) is None
+    subject.aims_at(A, 20)
+    await wait_until_async(lambda: subject.cluster.scaling(A) == Scaling("concurrency", 14.0), what="the new target")
+
+
+@on_each
 async def test_complaints(subject: Subject) -> None:
     """What Knative says in the way of readiness, as `REASON: message`; of the others nothing."""
     subject.is_at_zero(A)
@@ -248,15 +332,22 @@ async def test_complaints(subject: Subject) -> None:
 
 @on_each
 async def test_without_access(subject: Subject) -> None:
-    """Nothing is known of Revisions after a moment, and all as it is once there is access; hosts lead where they led."""
+    """Nothing is known of Revisions after a moment, and all as it is once there is access; hosts lead where they led.
+
+    So do applications.
+    """
     subject.is_ready(A)
     subject.leads(A)
+    subject.routes(till := Application("shop/till", (A,)))
     await subject.open()
     await known(subject, A, ready=True)
     subject.go_away()
     await wait_until_async(lambda: subject.cluster.readiness(A) is subject.cluster.exists(A) is None, what="nothing known")
     assert subject.cluster.readiness(NEVER_HEARD_OF) is subject.cluster.exists(NEVER_HEARD_OF) is None
     assert subject.cluster.behind(HOST) == (A,)
+    assert till in (subject.cluster.applications() or ())
+    assert subject.cluster.application(till.key) == till
+    assert till in subject.cluster.applications_of(A)
     subject.is_at_zero(A)
     assert subject.cluster.readiness(A) is None
     subject.come_back()
@@ -310,6 +401,8 @@ def test_the_unknown_cluster() -> None:
     cluster: Cluster = Unknown()
     assert cluster.readiness(A) is cluster.exists(A) is None
     assert (cluster.behind(HOST), cluster.complaints(A)) == ((), "")
+    assert cluster.applications() is cluster.application("shop/cart") is cluster.scaling(A) is None
+    assert cluster.applications_of(A) == ()
 
     async def wait() -> None:
         with contextlib.suppress(TimeoutError):

@@ -260,6 +260,17 @@ def test_an_object_that_is_not_as_it_should_be(server: ApiServer, mirroring: Ope
     wait_until(lambda: cluster.behind("broken.shop.example.com") == (CART,), what="the object in order")
 
 
+def test_a_name_that_cannot_be_read(server: ApiServer, mirroring: Opening, caplog: pytest.LogCaptureFixture) -> None:
+    """What an annotation says besides counts, and it is told once."""
+    caplog.set_level(logging.WARNING)
+    for name in ("one", "two"):
+        server.put(ROUTES, route("shop", name, [("cart-00001", 100)], wakes="cart, No"))
+    cluster = mirroring()
+    assert [one.wakes for one in cluster.applications_of(CART)] == [(), ("shop/cart",), ("shop/cart",)]
+    assert caplog.text.count("cluster_unreadable") == 1
+    assert "cluster_unreadable object=shop/one error=shop/No" in caplog.text
+
+
 def test_slow_changes(server: ApiServer, mirroring: Opening) -> None:
     """Changes that come slowly come in order, and all of them."""
     cluster = mirroring()

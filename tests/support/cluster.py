@@ -29,17 +29,28 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.api = ApiServer(bookmark_every=0.5)
+        self._scaling: dict[str, dict[str, str]] = {}
         self.env = {"WAKEQUEUE_KUBERNETES": "on", "KUBECONFIG": str(self.api.kubeconfig(folder / "kubeconfig"))}
 
-    def application(self, key: str, *shares: tuple[str, int] | tuple[str, int, str], domain: str = "") -> None:
-        """An application `namespace/name` whose traffic goes to Revisions by share, each with a tag if one is given; all sleep."""
+    def application(
+        self, key: str, *shares: tuple[str, int] | tuple[str, int, str], domain: str = "", wakes: str | None = None
+    ) -> None:
+        """An application `namespace/name` whose traffic goes to Revisions by share, each with a tag if one is given; all sleep.
+
+        `wakes` is its annotation.
+        """
         namespace, name = key.split("/")
         for one in shares:
             self.api.put(REVISIONS, revision(namespace, one[0]))
             self.at_zero(f"{namespace}/{one[0]}")
-        self.api.put(ROUTES, route(namespace, name, list(shares)))
+        self.api.put(ROUTES, route(namespace, name, list(shares), wakes=wakes))
         if domain:
             self.api.put(DOMAIN_MAPPINGS, domain_mapping(namespace, domain, name))
+
+    def scaled_by(self, key: str, metric: str, target: float) -> None:
+        """A sleeping Revision is scaled by this metric, and aims at so much of it per pod."""
+        self._scaling[key] = {"metric": metric, "target": str(target)}
+        self.at_zero(key)
 
     def at_zero(self, key: str) -> None:
         """A Revision has no endpoints."""
@@ -78,4 +89,5 @@ class Cluster:
     def _scale(self, key: str, pods: int) -> None:
         namespace, name = key.split("/")
         self.api.put(ENDPOINT_SLICES, endpoint_slice(namespace, name, pods))
-        self.api.put(POD_AUTOSCALERS, pod_autoscaler(namespace, name, pods, pods, {"Active": "True", "Ready": "True"}))
+        conditions = {"Active": "True", "Ready": "True"}
+        self.api.put(POD_AUTOSCALERS, pod_autoscaler(namespace, name, pods, pods, conditions, self._scaling.get(key)))

@@ -20,11 +20,14 @@ _ASLEEP = {"status": "False", "reason": "NoTraffic", "message": "The target is n
 _PORTS = {"http": 8012, "http-autometric": 9090, "http-usermetric": 9091, "http-queueadm": 8022, "http-istio": 8012}
 
 
-def route(namespace: str, name: str, traffic: Sequence[tuple[Any, ...]], domain: str = "example.com") -> Object:
+def route(
+    namespace: str, name: str, traffic: Sequence[tuple[Any, ...]], domain: str = "example.com", wakes: str | None = None
+) -> Object:
     """A Route that is ready, over targets `(revision, percent)` or `(revision, percent, tag)`; a percent of None is left out.
 
-    A lone target without a tag is the latest Revision, as in a Service of which nothing was pinned.
+    A lone target without a tag is the latest Revision, as in a Service of which nothing was pinned. `wakes` is our annotation.
     """
+    annotations = {"serving.knative.dev/creator": "someone"} | ({} if wakes is None else {"wakequeue.dev/wakes": wakes})
     latest = len(traffic) == 1 and len(traffic[0]) == 2
     spec, status = [], []
     for revision_name, percent, *tag in traffic:
@@ -41,7 +44,7 @@ def route(namespace: str, name: str, traffic: Sequence[tuple[Any, ...]], domain:
     return _object(
         "serving.knative.dev/v1",
         "Route",
-        _metadata(namespace, name, {"serving.knative.dev/service": name}),
+        _metadata(namespace, name, {"serving.knative.dev/service": name}, annotations),
         {"traffic": spec},
         made,
     )
@@ -67,19 +70,25 @@ def revision(namespace: str, name: str, *, ready: bool | None = True, reason: st
 
 
 def pod_autoscaler(
-    namespace: str, name: str, desired: int | None, actual: int | None, conditions: Mapping[str, str | Mapping[str, str]]
+    namespace: str,
+    name: str,
+    desired: int | None,
+    actual: int | None,
+    conditions: Mapping[str, str | Mapping[str, str]],
+    scaling: Mapping[str, str] | None = None,
 ) -> Object:
     """A Revision's PodAutoscaler, with its conditions by type: a status, or a status with reason and message.
 
-    A scale that is None is left out. Knative writes a desired scale of -1 while it has no metrics.
+    A scale that is None is left out. Knative writes a desired scale of -1 while it has no metrics. `scaling` are annotations such
+    as `target`, without their domain.
     """
+    says = {"class": "kpa.autoscaling.knative.dev", "metric": "concurrency"} | dict(scaling or {})
     scales = {key: scale for key, scale in (("desiredScale", desired), ("actualScale", actual)) if scale is not None}
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": f"{name}-deployment"}
     spec = {"protocolType": "http1", "reachability": "Reachable", "scaleTargetRef": target}
     status = {"serviceName": name, "metricsServiceName": f"{name}-private", "conditions": _conditions(**conditions), **scales}
-    return _object(
-        "autoscaling.internal.knative.dev/v1alpha1", "PodAutoscaler", _metadata(namespace, name, _labels(name)), spec, status
-    )
+    metadata = _metadata(namespace, name, _labels(name), {f"autoscaling.knative.dev/{key}": text for key, text in says.items()})
+    return _object("autoscaling.internal.knative.dev/v1alpha1", "PodAutoscaler", metadata, spec, status)
 
 
 def endpoint_slice(namespace: str, revision: str, ready: int, not_ready: int = 0, name: str = "") -> Object:
@@ -125,8 +134,9 @@ def _object(version: str, kind: str, metadata: Object, spec: Object, status: Obj
     return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec, "status": {"observedGeneration": 1, **status}}
 
 
-def _metadata(namespace: str, name: str, labels: Mapping[str, str]) -> Object:
-    return {"name": name, "namespace": namespace, "generation": 1, "labels": dict(labels)}
+def _metadata(namespace: str, name: str, labels: Mapping[str, str], annotations: Mapping[str, str] | None = None) -> Object:
+    made = {"name": name, "namespace": namespace, "generation": 1, "labels": dict(labels)}
+    return made | ({"annotations": dict(annotations)} if annotations else {})
 
 
 def _conditions(**conditions: str | Mapping[str, str]) -> list[Object]:

@@ -1,5 +1,6 @@
 """The view of a cluster: whatever the order in which changes arrive, it is the one that a fresh list would give."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakequeue.cluster.knowledge import Readiness
+from wakequeue.cluster.knowledge import Application, Readiness, Scaling
 from wakequeue.cluster.mirrored import Collection
-from wakequeue.cluster.objects import Endpoints, EndpointSlice, PodAutoscaler, RevisionObject
+from wakequeue.cluster.objects import Endpoints, EndpointSlice, RevisionObject
 from wakequeue.cluster.routes import DomainMapping, Hosts, Mapped, Route
+from wakequeue.cluster.scaled import PodAutoscaler, Scaled
 from wakequeue.cluster.view import View
 from wakequeue.revision import Revision
 
@@ -18,14 +20,18 @@ REVISIONS = [Revision("shop", name) for name in ("a", "b", "c")]
 HOSTS = ["one.example", "two.example", "three.example"]
 KEYS = ["shop/a", "shop/b", "shop/c"]
 
+A, B, C = (Application(key, (revision,)) for key, revision in zip(KEYS, REVISIONS, strict=True))
+
 behind = st.lists(st.sampled_from(REVISIONS), min_size=1, max_size=2, unique=True).map(tuple)
+hosts = st.dictionaries(st.sampled_from(HOSTS), behind, max_size=2).map(lambda hosts: tuple(hosts.items()))
+applications = st.builds(Application, st.sampled_from(KEYS), st.just(()) | behind, st.sampled_from([(), ("shop/b",)]))
 KEPT: dict[Collection, st.SearchStrategy[Any]] = {
-    Route: st.builds(
-        Hosts, behind, st.dictionaries(st.sampled_from(HOSTS), behind, min_size=1).map(lambda hosts: tuple(hosts.items()))
-    ),
+    Route: st.builds(Hosts, applications, hosts),
     DomainMapping: st.builds(Mapped, st.sampled_from(HOSTS), st.sampled_from(KEYS)),
     RevisionObject: st.sampled_from(["", "Deploying"]),
-    PodAutoscaler: st.sampled_from(["", "Queued", "Deploying"]),
+    PodAutoscaler: st.builds(
+        Scaled, st.sampled_from(["", "Queued", "Deploying"]), st.sampled_from([None, Scaling("rps", 140.0), Scaling("rps", 7.0)])
+    ),
     EndpointSlice: st.builds(Endpoints, st.sampled_from(REVISIONS), st.booleans()),
 }
 
@@ -61,6 +67,10 @@ def seen(view: View) -> object:
         [view.readiness(revision).ready for revision in REVISIONS],
         [view.complaints(revision) for revision in REVISIONS],
         [view.size(collection) for collection in KEPT],
+        sorted(view.applications()),
+        [view.application(key) for key in KEYS],
+        [view.applications_of(revision) for revision in REVISIONS],
+        [view.scaling(revision) for revision in REVISIONS],
     )
 
 
@@ -105,10 +115,10 @@ def test_a_host_that_several_claim() -> None:
     """The first by its key has it, whoever claimed it first; once it is gone, the next one has it."""
     one, two, three = REVISIONS
     view = View(Clock())
-    for key, revision in (("shop/b", two), ("shop/a", one)):
-        view.put(Route, key, Hosts((revision,), (("one.example", (revision,)),)))
+    for application in (B, A):
+        view.put(Route, application.key, Hosts(application, (("one.example", application.revisions),)))
     view.put(DomainMapping, "shop/one.example", Mapped("one.example", "shop/c"))
-    view.put(Route, "shop/c", Hosts((three,), ()))
+    view.put(Route, "shop/c", Hosts(C, ()))
     assert view.behind("one.example") == (one,)
     view.put(Route, "shop/a", None)
     assert view.behind("one.example") == (two,)
@@ -137,13 +147,55 @@ def test_a_revision_is_ready_while_one_of_its_slices_is() -> None:
     assert not view.readiness(one).ready
 
 
+def test_the_applications_of_a_revision() -> None:
+    """Those that have it, by their keys; while it has none, there is none."""
+    one, two, _ = REVISIONS
+    view = View(Clock())
+    assert view.applications_of(one) == ()
+    split = Application("shop/c", (two, one), ("shop/a",))
+    for application in (split, A, B):
+        view.put(Route, application.key, Hosts(application, ()))
+    assert view.applications_of(one) == (A, split)
+    assert view.applications_of(two) == (B, split)
+    view.put(Route, "shop/a", Hosts(moved := Application("shop/a", (two,)), ()))
+    assert view.applications_of(one) == (split,)
+    assert view.applications_of(two) == (moved, B, split)
+    view.keep(Route, {"shop/a"})
+    assert (view.applications_of(one), view.applications_of(two)) == ((), (moved,))
+    assert view.applications() == [moved]
+
+
+def test_it_can_be_asked_while_another_thread_changes_it() -> None:
+    """No answer fails, and none has an application that isn't the Revision's."""
+    one, two, _ = REVISIONS
+    view, over = View(Clock()), threading.Event()
+
+    def change() -> None:
+        while not over.is_set():
+            for number, revision in enumerate((one, two) * 50):
+                application = Application(f"shop/{number % 3}", (revision,))
+                view.put(Route, application.key, Hosts(application, (("one.example", (revision,)),)))
+            view.keep(Route, set())
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        for _ in range(3_000):
+            assert all(one in application.revisions for application in view.applications_of(one))
+            assert len(view.applications()) <= 3
+            assert view.behind("one.example") in {(), (one,), (two,)}
+    finally:
+        over.set()
+        thread.join()
+
+
 def test_complaints_of_both_are_told() -> None:
     """What the PodAutoscaler says comes first, and what both say once."""
     view = View(Clock())
     view.put(RevisionObject, "shop/a", "ImagePullBackOff: no such image")
     assert view.complaints(REVISIONS[0]) == "ImagePullBackOff: no such image"
-    view.put(PodAutoscaler, "shop/a", "Queued: waits")
+    view.put(PodAutoscaler, "shop/a", Scaled("Queued: waits", None))
     assert view.complaints(REVISIONS[0]) == "Queued: waits; ImagePullBackOff: no such image"
-    view.put(PodAutoscaler, "shop/a", "ImagePullBackOff: no such image")
+    view.put(PodAutoscaler, "shop/a", Scaled("ImagePullBackOff: no such image", None))
     assert view.complaints(REVISIONS[0]) == "ImagePullBackOff: no such image"
     assert view.complaints(REVISIONS[1]) == ""

@@ -156,11 +156,14 @@ class Api:
         """An object's metadata, and what is kept of it: nothing of one that is not as it should be, which stops no others."""
         try:
             one = decoder.decode(raw)
-            return one.metadata, one.kept()
+            kept = one.kept()
         except (msgspec.MsgspecError, ValueError) as error:
             meta = msgspec.json.decode(raw, type=_Named).metadata
             self._unreadable.warning(object=meta.key, error=error)
             return meta, None
+        if said := one.unreadable():
+            self._unreadable.warning(object=one.metadata.key, error=said)
+        return one.metadata, kept
 
 
 def _params(collection: Collection) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from wakequeue.cluster.api import Api
-from wakequeue.cluster.knowledge import Application, Readiness
+from wakequeue.cluster.knowledge import Application, Readiness, Scaling
 from wakequeue.cluster.mirrored import Collection
 from wakequeue.cluster.objects import EndpointSlice, RevisionObject
 from wakequeue.cluster.reflector import Reflector
@@ -89,14 +89,15 @@ class Mirror:
 
     def application(self, key: str) -> Application | None:
         """See `Cluster`."""
-        return next((one for one in self._view.applications() if one.key == key), None)
+        return self._view.application(key)
 
     def applications_of(self, revision: Revision) -> tuple[Application, ...]:
         """See `Cluster`."""
-        return tuple(one for one in self._view.applications() if revision in one.revisions)
+        return self._view.applications_of(revision)
 
-    def scaling(self, revision: Revision) -> None:
+    def scaling(self, revision: Revision) -> Scaling | None:
         """See `Cluster`."""
+        return self._view.scaling(revision)
 
     def complaints(self, revision: Revision) -> str:
         """See `Cluster`."""

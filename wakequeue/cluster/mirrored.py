@@ -66,6 +66,10 @@ class Mirrored(Struct):
         """What is kept of the object."""
         raise NotImplementedError
 
+    def unreadable(self) -> str:
+        """What else it says, and can't be read; empty where that is nothing."""
+        return ""
+
 
 Collection = type[Mirrored]
 

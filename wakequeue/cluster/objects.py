@@ -1,6 +1,6 @@
-"""The collections of a cluster that are mirrored, and the little that is kept of each object; Routes are in `routes`. Pure.
+"""The collections of a cluster that are mirrored, and the little that is kept of each object; see also `routes`, `scaled`. Pure.
 
-Sources: knative.dev/serving pkg/apis/serving/v1, pkg/apis/autoscaling/v1alpha1, pkg/reconciler/serverlessservice (the labels of a
+Sources: knative.dev/serving pkg/apis/serving/v1, pkg/reconciler/serverlessservice (the labels of a
 Revision's private Service, which Kubernetes copies to its EndpointSlices); Kubernetes discovery.k8s.io/v1.
 """
 
@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from wakequeue.cluster.mirrored import Collection, Conditions, Meta, Mirrored, revisions
 from wakequeue.cluster.routes import DomainMapping, Route
+from wakequeue.cluster.scaled import PodAutoscaler
 from wakequeue.revision import Revision
 
 
@@ -24,18 +25,6 @@ class RevisionObject(Mirrored):
     """A Revision: that it is there, and what Knative says against it."""
 
     path = "/apis/serving.knative.dev/v1/revisions"
-
-    status: Conditions = field(default_factory=Conditions)
-
-    def kept(self) -> str:
-        """What is against it."""
-        return self.status.against()
-
-
-class PodAutoscaler(Mirrored):
-    """A Revision's PodAutoscaler: what it says against its readiness."""
-
-    path = "/apis/autoscaling.internal.knative.dev/v1alpha1/podautoscalers"
 
     status: Conditions = field(default_factory=Conditions)
 

@@ -1,22 +1,29 @@
 """What leads from a host to Revisions: Routes and DomainMappings. Pure.
 
-Source: knative.dev/serving pkg/apis/serving/v1 and v1beta1.
+A Route's annotation `wakequeue.dev/wakes` says what wakes with its application: `name`s of its namespace, or `namespace/name`s,
+between commas or spaces. Knative copies a Service's annotations to its Route, and undoes any other change of them there.
+
+Sources: knative.dev/serving pkg/apis/serving/v1 and v1beta1; pkg/reconciler/service/service.go, reconcileRoute.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
-from wakequeue.cluster.mirrored import Conditions, Mirrored, revisions
-from wakequeue.revision import Revision
+from wakequeue.cluster.knowledge import Application
+from wakequeue.cluster.mirrored import LONGEST, Conditions, Meta, Mirrored, revisions
+from wakequeue.revision import KEY, Revision
+
+SEPARATOR: Final = re.compile(r"[,\s]+")
 
 
 class Hosts(NamedTuple):
-    """Where a Route leads: the Revisions with a share of its traffic, the largest first; and those behind each of its hosts."""
+    """Where a Route leads: as an application, and the Revisions behind each of its hosts."""
 
-    traffic: tuple[Revision, ...]
+    application: Application
     by_host: tuple[tuple[str, tuple[Revision, ...]], ...]
 
 
@@ -50,27 +57,52 @@ class RouteStatus(Struct):
     traffic: list[Traffic] | None = None
 
 
+class RouteAnnotations(Struct):
+    """What is read of a Route's annotations."""
+
+    wakes: str = field(default="", name="wakequeue.dev/wakes")
+
+
+class RouteMeta(Meta):
+    """A Route's metadata."""
+
+    annotations: RouteAnnotations = field(default_factory=RouteAnnotations)
+
+
 class Route(Mirrored):
-    """A Route: its hosts, and the Revisions behind them."""
+    """A Route: its hosts, the Revisions behind them, and what wakes with these."""
 
     path = "/apis/serving.knative.dev/v1/routes"
 
+    metadata: RouteMeta = field(default_factory=RouteMeta)
     status: RouteStatus = field(default_factory=RouteStatus)
 
-    def kept(self) -> Hosts | None:
+    def kept(self) -> Hosts:
         """Its hosts: the public one, the cluster-local ones, and those of its tags, which lead to one Revision each."""
-        place, targets = self.metadata.namespace, self.status.traffic or []
-        shares: dict[str, int] = {}
-        for one in targets:
-            shares[one.revision_name] = shares.get(one.revision_name, 0) + (one.percent or 0)
-        largest_first = sorted((name for name, share in shares.items() if share > 0), key=lambda name: (-shares[name], name))
-        traffic = revisions(place, *largest_first)
+        traffic = revisions(self.metadata.namespace, *self._largest_first())
         by_host = dict.fromkeys(self._own(), traffic)
-        for one in targets:
+        for one in self.status.traffic or ():
             if one.tag:
-                by_host |= dict.fromkeys(self._of_tag(one), revisions(place, one.revision_name))
+                by_host |= dict.fromkeys(self._of_tag(one), revisions(self.metadata.namespace, one.revision_name))
         by_host.pop("", None)
-        return Hosts(traffic, tuple((host, behind) for host, behind in by_host.items() if behind)) if by_host else None
+        application = Application(self.metadata.key, traffic, tuple(filter(KEY.fullmatch, self._wakes())))
+        return Hosts(application, tuple((host, behind) for host, behind in by_host.items() if behind))
+
+    def unreadable(self) -> str:
+        """What of its annotation is no key."""
+        return ", ".join(key for key in self._wakes() if not KEY.fullmatch(key))[:LONGEST]
+
+    def _wakes(self) -> Iterable[str]:
+        """What its annotation names, each once, with a namespace."""
+        names = filter(None, SEPARATOR.split(self.metadata.annotations.wakes))
+        return dict.fromkeys(name if "/" in name else f"{self.metadata.namespace}/{name}" for name in names)
+
+    def _largest_first(self) -> list[str]:
+        """The names of the Revisions that have a share of its traffic."""
+        shares: dict[str, int] = {}
+        for one in self.status.traffic or ():
+            shares[one.revision_name] = shares.get(one.revision_name, 0) + (one.percent or 0)
+        return sorted((name for name, share in shares.items() if share > 0), key=lambda name: (-shares[name], name))
 
     def _own(self) -> Iterator[str]:
         yield _host(self.status.url)
