@@ -161,6 +161,8 @@ class Event(StrEnum):
     BURIED = "buried"
     #: A Revision was not ready in time after it was called, and became a dead letter; what Knative says is its cause.
     UNWOKEN = "unwoken"
+    #: A Revision was reported without those that wake with it: they could not be recorded.
+    WOKE_ALONE = "woke_alone"
     #: The sweep could not run, and tries again.
     SWEEP_FAILED = "sweep_failed"
     #: The admin address is taken; this process serves its metrics on another port.

@@ -4,6 +4,8 @@
     command      `wakequeue worker` and `wakequeue flower`
     tasks        the one task: unpack, deliver, return
     deliver      take, decide, encode, send, settle; or release; or bury
+    company      those that wake with what is delivered
+    keeping      what keeps a Revision warm (pure)
     wakings      how a waking ended: told to the ledger, counted, logged
     autoscaler   the one WebSocket: all that waits in one frame, a ping after it, the pong confirms
     opening      what that is opened with: address, certificates, credentials

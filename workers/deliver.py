@@ -5,6 +5,8 @@ Where the cluster says whether a Revision is ready, that decides too, and the se
 What was not confirmed is released with a back-off, and what can never be delivered is buried. Every wake-up taken is settled,
 released or buried by the same call, unless the worker dies: then its lease runs out, and the sweep gives it back, as a suspect.
 Suspects are delivered after the others, one trial at a time, so that a worker's death in a trial blames few.
+
+Those that wake with a Revision are taken once its waking begins, and go out in the same frame.
 """
 
 import random
@@ -22,6 +24,8 @@ from wakequeue.settings import Settings
 from wakequeue.stat import StatMessage
 from wakequeue.telemetry import BURIED, DELAYED, LEASES_LOST, QUEUE, RELEASED, REPORTS, REQUESTS, Event, warning
 from workers.autoscaler import Autoscaler
+from workers.company import Company
+from workers.keeping import keep_of
 from workers.wakings import Wakings
 
 #: How long a thread waits for its turn to try suspects.
@@ -51,6 +55,12 @@ class _Planned:
     step: Step
     frame: Frame | None
 
+    @property
+    def begins(self) -> bool:
+        """Whether a waking begins with it, or the Revision was last told to be kept warm since it was last reported."""
+        kept_since, last_report = self.lease.kept_since or 0.0, self.lease.episode.last_report or 0.0
+        return self.lease.calls > 0 and (self.step.phase == "asleep" or kept_since > last_report)
+
 
 class Deliverer:
     """Delivers wake-ups; safe to share between the threads of a worker.
@@ -68,7 +78,7 @@ class Deliverer:
         cluster: Cluster,
     ) -> None:
         self._ledger, self._autoscaler, self._codec, self._settings = ledger, autoscaler, codec, settings
-        self._cluster, self._wakings = cluster, Wakings(cluster)
+        self._cluster, self._wakings, self._company = cluster, Wakings(cluster), Company(ledger.client, settings, cluster)
         self._rhythm = settings.rhythm
         self._rhythms = {style: replace(self._rhythm, original_style=style == "original") for style in ("activator", "original")}
         self._hasten = hasten
@@ -94,21 +104,30 @@ class Deliverer:
         return delivered
 
     def _deliver(self, taken: Taken, delivered: Delivered) -> None:
+        batches = [self._prepare(taken, delivered)]
+        if company := self._company.begin(one.lease for one in batches[0] if one.begins):
+            batches.append(self._prepare(self._ledger.take(company), delivered))
+        frames = [one.frame for batch in batches for one in batch if one.frame is not None]
+        try:
+            if frames:
+                self._autoscaler.send(frames)
+        except AutoscalerUnavailable as error:
+            for batch in batches:
+                self._release([one.lease for one in batch], error)
+            raise
+        delivered.reported += len(frames)
+        for batch in batches:
+            delivered.lost += self._settle(batch)
+
+    def _prepare(self, taken: Taken, delivered: Delivered) -> list[_Planned]:
+        """Decide what to say of what was taken together, and bury those of which nothing will ever be said."""
         for limit, delayed in taken.delayed.items():
             DELAYED.labels(limit).inc(delayed)
             delivered.delayed += delayed
         planned, doomed = self._plan(taken.leases)
         delivered.taken += len(taken.leases)
         delivered.buried += sum(self._bury(dead, reason) for reason, dead in doomed.items())
-        frames = [one.frame for one in planned if one.frame is not None]
-        try:
-            if frames:
-                self._autoscaler.send(frames)
-        except AutoscalerUnavailable as error:
-            self._release([one.lease for one in planned], error)
-            raise
-        delivered.reported += len(frames)
-        delivered.lost += self._settle(planned)
+        return planned
 
     def _plan(self, leases: list[Lease]) -> tuple[list[_Planned], dict[str, list[Lease]]]:
         """What to send of each lease, and by reason those of which nothing will ever be sent."""
@@ -125,7 +144,8 @@ class Deliverer:
     def _compose(self, lease: Lease) -> _Planned:
         now, rhythm = lease.taken_at, self._rhythms.get(lease.style, self._rhythm)
         readiness = self._cluster.readiness(lease.revision)
-        if now - lease.last_call <= self._settings.max_age:
+        keep = keep_of(lease.pods, self._cluster.scaling(lease.revision), self._settings) if lease.pods else None
+        if now - lease.last_call <= self._settings.max_age or (keep and not lease.calls):
             waited = now - lease.first_call if lease.calls else 0.0
             step = decide(
                 lease.episode,
@@ -137,6 +157,7 @@ class Deliverer:
                 known=lease.known,
                 quiet=now - lease.last_call,
                 readiness=readiness,
+                keep=keep,
             )
         elif lease.calls:
             raise Expired
@@ -160,10 +181,12 @@ class Deliverer:
         for one in planned:
             if one.step.report is not None:
                 REPORTS.labels(one.step.phase).inc()
-                REQUESTS.inc(one.step.report.requests)
+                REQUESTS.inc(one.lease.calls)
         return _count_lost(lost)
 
     def _release(self, leases: list[Lease], error: AutoscalerUnavailable) -> None:
+        if not leases:
+            return
         lost = self._ledger.release(leases, [self._back_off(lease.attempts) for lease in leases], str(error))
         RELEASED.inc(len(leases) - _count_lost(lost))
         warning(Event.RELEASED, revisions=len(leases), first=leases[0].revision, because=error)
