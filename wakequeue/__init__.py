@@ -5,6 +5,7 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     revision, stat            the key, and the numbers that are reported
     episode                   the rhythm of reports for one Revision
     schedule                  when Revisions are to be awake before anybody calls them
+    by_hand                   what is asked for by hand: when to wake, and for how long to be kept warm
     allowed                   what patterns allow, and in which namespaces Revisions may be woken
     release, codecs           Knative's releases, and the frames that they read
     settings, setting_*       what an operator can set; where it is read, in which form, and what of it may be shown
@@ -18,6 +19,7 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     embedded, stopping        the Redis for one machine; how a process is told to stop
     cli, arguments            the command line, and what its commands share
     up, child, merged         everything on one machine: it keeps each child, and serves their admin ports as one
+    wake                      Revisions woken by hand, now or at a time, and that taken back
     status, history, dead     what the ledger holds, what became of each wake-up, and those that were given up
     standin                   the stand-in Autoscaler
     doctor                    what is well in an installation, and what isn't

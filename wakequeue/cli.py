@@ -17,6 +17,8 @@ COMMANDS: Final = {
     "flower": ("workers.command", "flower"),
     "autoscaler": ("wakequeue.standin", "autoscaler"),
     "call": ("gateway_hook.command", "call"),
+    "wake": ("wakequeue.wake", "wake"),
+    "sleep": ("wakequeue.wake", "sleep"),
     "mixer": ("gateway_hook.mixer.command", "mixer"),
     "status": ("wakequeue.status", "status"),
     "history": ("wakequeue.history", "history"),
