@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple, Protocol
 
 from gateway_hook.tallies import Tallies, Tally
 from wakequeue.errors import LedgerUnavailable
-from wakequeue.ledger import Commit, Entry, Recorded
+from wakequeue.ledger import Begun, Commit, Entry, Recorded, Start
 from wakequeue.revision import Revision
 from wakequeue.telemetry import RECORD, Event, info, warning
 
@@ -37,10 +37,14 @@ class Part(NamedTuple):
 
 
 class Ledger(Protocol):
-    """The ledger's verb for the front."""
+    """The ledger's verbs for the front."""
 
     async def record(self, commit: Commit, entries: Sequence[Entry]) -> list[Recorded]:
         """Make a commit durable; see `wakequeue.ledger.FrontLedger.record`."""
+        ...
+
+    async def begin(self, cause: str, starts: Sequence[Start]) -> Begun:
+        """Begin what is asked for by hand; see `wakequeue.ledger.FrontLedger.begin`."""
         ...
 
 

@@ -1,4 +1,7 @@
-"""What every protocol does with a call: rule, resolve, record, and some hold; whatever comes of it is counted, and is no error."""
+"""What every protocol does with a call: rule, resolve, record, and some hold; whatever comes of it is counted, and is no error.
+
+One that asks for a time, or for a while, is ruled and resolved as any other, and begun.
+"""
 
 import asyncio
 import itertools
@@ -16,8 +19,10 @@ from gateway_hook.outcome import WILL_WAKE, Outcome, least_certain
 from gateway_hook.recorder import Recorder
 from gateway_hook.resolve import Resolver
 from gateway_hook.rules import Ignored, Rules
+from wakequeue.by_hand import Asked
 from wakequeue.cluster.knowledge import Cluster
 from wakequeue.errors import Unresolved
+from wakequeue.ledger import Start
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import ANSWER, CALLS, IGNORED, UNRESOLVED, Bounded, Event
@@ -36,6 +41,13 @@ class _Taken(NamedTuple):
     woken: Sequence[Revision] = ()
     request: str = ""
     comes_again: bool = True
+
+
+class _Meant(NamedTuple):
+    """A call, and the Revisions that it wakes."""
+
+    call: Call
+    woken: Sequence[Revision]
 
 
 class Hook:
@@ -100,31 +112,54 @@ class Hook:
             outcomes += await asyncio.gather(*(self.call(protocol, caller, read, remaining) for read in some))
         return outcomes
 
+    async def begin(self, protocol: str, caller: str, reads: Sequence[Read], asked: Asked) -> list[Outcome]:
+        """Take calls that came together, to wake at a time or be kept warm, and return what became of each.
+
+        What they begin becomes durable as one, or not at all.
+        """
+        started = perf_counter()
+        meant = [self._meant(protocol, read) for read in reads]
+        woken = [revision for one in meant if not isinstance(one, Outcome) for revision in one.woken]
+        starts = [Start(revision, asked.at, asked.keep_for, asked.pods) for revision in woken]
+        try:
+            begun = await self._recorder.begin(starts, f"{protocol} {caller}") if starts else Outcome.IGNORED
+        except Exception as error:  # noqa: BLE001  as below
+            begun = self._fail(protocol, error)
+        return [self._answer(protocol, one if isinstance(one, Outcome) else begun, started) for one in meant]
+
     async def _call(self, protocol: str, caller: str, read: Read, remaining: float | None, *, holds: float = 0.0) -> _Taken:
         """Take one call, which may be held for so many seconds then."""
         started = perf_counter()
         budget = self._answer_within if remaining is None else remaining / 2
-        try:
-            taken = await self._take(read(), f"{protocol} {caller}", budget, holds=holds)
-        except DecodeError:
-            taken = _Taken(self._refuse(protocol, "malformed", ""))
-        except Unresolved as error:
-            taken = _Taken(self._refuse(protocol, error.reason, error.detail))
-        except Exception as error:  # noqa: BLE001  whatever it is, it is our trouble and not the user's
-            taken = _Taken(Outcome.FAILED)
-            self._failed.warning(protocol=protocol, error=repr(error))
-        CALLS.labels(protocol, taken.outcome).inc()
-        self.answered += 1
-        ANSWER.observe(perf_counter() - started)
+        meant = self._meant(protocol, read)
+        if isinstance(meant, Outcome):
+            taken = _Taken(meant)
+        else:
+            try:
+                taken = await self._record(meant, f"{protocol} {caller}", budget, holds=holds)
+            except Exception as error:  # noqa: BLE001  as below
+                taken = _Taken(self._fail(protocol, error))
+        self._answer(protocol, taken.outcome, started)
         return taken
 
-    async def _take(self, call: Call, caller: str, budget: float, *, holds: float) -> _Taken:
-        if ignored := self._rules.ignores(call):
-            return _Taken(_ignore(ignored))
-        revisions = self._resolver.resolve(call.sources)
+    def _meant(self, protocol: str, read: Read) -> _Meant | Outcome:
+        """What a call means, or what becomes of it where it wakes nothing."""
+        try:
+            call = read()
+            if ignored := self._rules.ignores(call):
+                return _ignore(ignored)
+            revisions = self._resolver.resolve(call.sources)
+        except DecodeError:
+            return self._refuse(protocol, "malformed", "")
+        except Unresolved as error:
+            return self._refuse(protocol, error.reason, error.detail)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is our trouble and not the user's
+            return self._fail(protocol, error)
         woken = [revision for revision in revisions if not self._rules.ignores_revision(revision)]
-        if not woken:
-            return _Taken(_ignore(Ignored.NAMESPACE))
+        return _Meant(call, woken) if woken else _ignore(Ignored.NAMESPACE)
+
+    async def _record(self, meant: _Meant, caller: str, budget: float, *, holds: float) -> _Taken:
+        call, woken = meant
         request = _digest(call.request_id) if call.cold and call.request_id else ""
         comes_again = bool(request)
         if not request and self._holds.will_hold(woken, holds):
@@ -139,6 +174,17 @@ class Hook:
         # A caller that leaves takes nothing back.
         done, _ = await asyncio.wait([asyncio.ensure_future(one) for one in recording])
         return _Taken(least_certain(one.result() for one in done), woken, request, comes_again)
+
+    def _answer(self, protocol: str, outcome: Outcome, started: float) -> Outcome:
+        """Count a call that is answered, or held."""
+        CALLS.labels(protocol, outcome).inc()
+        self.answered += 1
+        ANSWER.observe(perf_counter() - started)
+        return outcome
+
+    def _fail(self, protocol: str, error: Exception) -> Outcome:
+        self._failed.warning(protocol=protocol, error=repr(error))
+        return Outcome.FAILED
 
     def _refuse(self, protocol: str, reason: str, detail: str) -> Outcome:
         UNRESOLVED.labels(reason).inc()

@@ -10,6 +10,8 @@ class Outcome(StrEnum):
 
     #: Durable, and its Revision sleeps or wakes.
     RECORDED = "recorded"
+    #: Durable, for later: its Revision wakes at the time that was asked for.
+    PLANNED = "planned"
     #: Its Revision is awake.
     AWAKE = "awake"
     #: Its Revision is seen to be ready: nobody needs to hear of it.
@@ -18,7 +20,7 @@ class Outcome(StrEnum):
     WAITING = "waiting"
     #: Held in memory: not yet durable when its answer was due.
     BUFFERED = "buffered"
-    #: Not held: the buffer was full.
+    #: Not held: the buffer was full, or it asks for what only the ledger can keep, which was away.
     DROPPED = "dropped"
     #: A rule says that it wakes nothing.
     IGNORED = "ignored"
@@ -40,6 +42,7 @@ LESS_AND_LESS_CERTAIN: Final = (
     Outcome.IGNORED,
     Outcome.PASSED,
     Outcome.AWAKE,
+    Outcome.PLANNED,
     Outcome.RECORDED,
     Outcome.WAITING,
     Outcome.BUFFERED,

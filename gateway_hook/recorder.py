@@ -13,12 +13,14 @@ While Redis is away the open group holds what comes, up to `buffer_revisions`.
 
 A request that found no upstream comes again until it finds one. Its first attempt is a call; of the further ones the ledger is
 told, twice in `report_every`, that the request still waits; and so it is while an attempt is held.
+
+What is asked for by hand, for a time or a while, goes to the ledger as it comes, and isn't held.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,6 +32,8 @@ from gateway_hook.rate import Rate
 from gateway_hook.tallies import Tallies
 from gateway_hook.waiting import Attempt, Waiting
 from wakequeue.cluster.knowledge import Cluster
+from wakequeue.errors import LedgerUnavailable
+from wakequeue.ledger import Start
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import BUFFERED, DROPPED, PASSED, RECORDED, Bounded, Event, warning
@@ -63,7 +67,8 @@ class Recorder:
         name: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._commits, self._ring, self._settings, self._clock = Commits(ledger, name, clock), ring, settings, clock
+        self._commits, self._begin = Commits(ledger, name, clock), ledger.begin
+        self._ring, self._settings, self._clock = ring, settings, clock
         self._open = _Group()
         self._rhythm = settings.rhythm
         self._filled = asyncio.Event()
@@ -75,7 +80,7 @@ class Recorder:
         self._unrecorded = 0
         self._in_hand = 0
         BUFFERED.set_function(lambda: self._unrecorded)
-        self._buffer_full = Bounded(Event.CALLS_DROPPED)
+        self._dropped = Bounded(Event.CALLS_DROPPED)
         self._rate = Rate(clock)
         self._committing = asyncio.create_task(self._commit_groups(), name="recorder")
         self._later = (
@@ -124,6 +129,16 @@ class Recorder:
         else:
             group.tallies.add(revision, caller, now)
         return await self._answer(group, budget)
+
+    async def begin(self, starts: Sequence[Start], caller: str) -> Outcome:
+        """Have the ledger begin what `caller` asked for, all at one time; where it is away nothing is held for it."""
+        try:
+            begun = await self._begin(caller, starts)
+        except LedgerUnavailable as error:
+            return self._drop(str(error), len(starts))
+        self._ring(begun.due)
+        RECORDED.inc(len(starts) - begun.planned)
+        return Outcome.PLANNED if begun.planned else Outcome.RECORDED
 
     def still_waits(
         self, revisions: Iterable[Revision], request: str, *, comes_again: bool
@@ -214,12 +229,11 @@ class Recorder:
 
     def _has_room(self, revision: Revision) -> bool:
         """Whether the open group takes calls of this Revision."""
-        tallies = self._open.tallies
-        return revision in tallies or self._in_hand + len(tallies) < self._settings.buffer_revisions
+        return revision in self._open.tallies or self._in_hand + len(self._open.tallies) < self._settings.buffer_revisions
 
-    def _drop(self, because: str) -> Outcome:
-        DROPPED.inc()
-        self._buffer_full.warning(calls=1, because=because)
+    def _drop(self, because: str, calls: int = 1) -> Outcome:
+        DROPPED.inc(calls)
+        self._dropped.warning(calls=calls, because=because)
         return Outcome.DROPPED
 
     def _join(self) -> _Group:

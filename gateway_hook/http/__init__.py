@@ -4,6 +4,7 @@
     connections  what hypercorn leaves undone for a server that answers before it has read a body
     app          answers a request (ASGI)
     request      what kind of request it is, and the call that it means (pure)
+    wake         what a caller of `/wake` wants (pure)
     door         who may wake without a gateway
     answers      every answer (pure)
     page         what a browser shows meanwhile
@@ -16,7 +17,8 @@ the requests that found no upstream, and probes. In this order a request is
    is recorded, and answered 503 with `x-wakequeue: cold`, on which the gateway's retry policy tries again, until it finds the
    application; in `hold` mode not before the application is ready. Its attempts carry one `x-request-id`: the first is the call,
    the others say that it still waits. One that wakes nothing gets a 503 without that header, for it would be tried for ever;
-3. `POST /wake/NAMESPACE/REVISION`, a call by anyone who would wake without traffic, and has the gRPC port's token;
+3. `POST /wake/NAMESPACE/REVISION`, a call by anyone who would wake without traffic, and has the gRPC port's token; or `POST /wake`,
+   several at once. One that says `for` or `at` is made durable as a start, at once or for later, before it is answered;
 4. nothing that this port is for: 404.
 
 No body is read: the answer never depends on one, and must not wait for it.

@@ -1,11 +1,13 @@
 """Every answer of the HTTP port. Pure."""
 
 import json
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from gateway_hook.admission import Refusal
 from gateway_hook.http.page import PAGE
-from gateway_hook.http.request import Probe, Wake
+from gateway_hook.http.request import Probe
+from gateway_hook.http.wake import Wanted
 from gateway_hook.outcome import WAKES_NOTHING, Outcome
 from wakequeue.revision import Revision
 from wakequeue.setting_types import WORD
@@ -15,10 +17,14 @@ Fields = list[tuple[bytes, bytes]]
 #: The longest hash that is echoed: Knative's is 64 hexadecimal digits.
 LONGEST_HASH: Final = 256
 
+JSON: Final = b"application/json"
 RETRY: Final = (b"retry-after", b"1")
 
+#: What becomes of a call that has its Revision woken at a time, or kept warm.
+BEGUN: Final = frozenset({Outcome.PLANNED, Outcome.RECORDED})
+
 #: What becomes of a call that is to be made again, or of which nobody knows yet.
-NOT_YET: Final = {Outcome.BUFFERED, Outcome.DROPPED, Outcome.FAILED}
+NOT_YET: Final = frozenset({Outcome.BUFFERED, Outcome.DROPPED, Outcome.FAILED})
 
 
 class Answer(NamedTuple):
@@ -49,7 +55,7 @@ NOTHING: Final = _text(
     404,
     "This is wakequeue's port for requests that found no application: they name it by Knative-Serving-Namespace and\n"
     "Knative-Serving-Revision, or by a host: one in revisions_by_host, or a Route's where Kubernetes is read.\n"
-    "POST /wake/NAMESPACE/REVISION wakes without one.\n",
+    "POST /wake/NAMESPACE/REVISION, or /wake?revision=NAMESPACE/REVISION&revision=..., wakes without one.\n",
 )
 NOT_A_POST: Final = _text(405, "POST wakes.\n", (b"allow", b"POST"))
 NOT_OPEN: Final = _text(403, "Without a token set (grpc_token or grpc_token_file), /wake answers on a loopback address alone.\n")
@@ -79,20 +85,35 @@ def to_cold(outcome: Outcome, *, page: bool) -> Answer:
     return WAKING_PAGE if page else COLD
 
 
-def to_wake(wake: Wake, outcome: Outcome) -> Answer:
-    """Of a call by `/wake`: what became of it."""
-    said = {"revision": f"{wake.namespace}/{wake.revision}", "outcome": outcome}
+def to_wake(wanted: Wanted, outcomes: Sequence[Outcome], now: float) -> Answer:
+    """Of calls by `/wake`: what became of each, and, where a time is asked for, when it wakes and until when it is kept warm.
+
+    A caller that named several Revisions gets a list. The status tells it to call again, that some wake, or why none does.
+    """
+    said = [_said(key, outcome, wanted, now) for key, outcome in zip(wanted.keys, outcomes, strict=True)]
+    body = json.dumps({"revisions": said} if wanted.several else said[0]).encode() + b"\n"
+    if NOT_YET & set(outcomes):
+        return _answer(503, body, JSON, RETRY)
+    if set(outcomes) - WAKES_NOTHING:
+        return _answer(202, body, JSON)
+    return _answer(400 if Outcome.UNRESOLVED in outcomes else 200, body, JSON)
+
+
+def to_wrong(error: ValueError) -> Answer:
+    """Of a request by `/wake` that asks for what can't be."""
+    return _answer(400, json.dumps({"error": str(error)}).encode() + b"\n", JSON)
+
+
+def _said(key: str, outcome: Outcome, wanted: Wanted, now: float) -> dict[str, str | int]:
+    said: dict[str, str | int] = {"revision": key, "outcome": outcome}
     if outcome is Outcome.UNRESOLVED:
-        said["error"] = _why_not(wake)
-    body, kind = json.dumps(said).encode() + b"\n", b"application/json"
-    if outcome in NOT_YET:
-        return _answer(503, body, kind, RETRY)
-    return _answer({Outcome.UNRESOLVED: 400, Outcome.IGNORED: 200}.get(outcome, 202), body, kind)
+        return said | {"error": _why_not(key)}
+    return said | (wanted.asked.times(now) if wanted.asked and outcome in BEGUN else {})
 
 
-def _why_not(wake: Wake) -> str:
+def _why_not(key: str) -> str:
     try:
-        Revision(wake.namespace, wake.revision)
+        Revision.parse(key)
     except ValueError as error:
         return str(error)
     return "there is no such Revision"

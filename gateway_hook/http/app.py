@@ -2,16 +2,21 @@
 
 import asyncio
 import contextlib
+import functools
+import time
 from typing import Final
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
 from gateway_hook.admission import name_of
+from gateway_hook.call import unread
 from gateway_hook.hook import Hook
 from gateway_hook.http import answers
 from gateway_hook.http.answers import Answer
 from gateway_hook.http.door import WakeDoor
-from gateway_hook.http.request import Cold, Headers, Probe, Request, Wake, cold_call, kind_of, probe_call, wake_call
+from gateway_hook.http.request import Cold, Headers, Probe, Request, Wake, cold_call, kind_of, probe_call
+from gateway_hook.http.wake import Wanted, wake_call
+from wakequeue.errors import Unresolved
 from wakequeue.settings import Settings
 
 COLD: Final = "http_cold"
@@ -44,7 +49,7 @@ class App:
     """Answers the requests of one port; `draining` is set once it closes. Raises SettingsError where tokens can't be used."""
 
     def __init__(self, hook: Hook, settings: Settings, draining: asyncio.Event) -> None:
-        self._hook, self._page, self._draining = hook, settings.page, draining
+        self._hook, self._page, self._zone, self._draining = hook, settings.page, settings.zone.info, draining
         self._door = WakeDoor(settings)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -90,7 +95,18 @@ class App:
             return answers.NOT_A_POST
         if refused := self._door.refuses(request.headers, caller):
             return refused
-        return answers.to_wake(wake, await self._hook.call(WAKE, caller, lambda: wake_call(request, wake)))
+        now = time.time()
+        try:
+            wanted = Wanted.read(wake, self._zone, now)
+        except ValueError as error:
+            await self._hook.call(WAKE, caller, unread(Unresolved("malformed", str(error))))
+            return answers.to_wrong(error)
+        reads = [functools.partial(wake_call, request.headers, key) for key in wanted.keys]
+        if wanted.asked is None:
+            outcomes = await self._hook.calls(WAKE, caller, reads)
+        else:
+            outcomes = await self._hook.begin(WAKE, caller, reads, wanted.asked)
+        return answers.to_wake(wanted, outcomes, now)
 
 
 def _request(scope: HTTPScope) -> Request:

@@ -20,9 +20,7 @@ NAMELESS: Final = "nameless"
 #: How long Envoy's router waits for a try, in ms (docs/root/configuration/http/http_filters/router_filter.rst).
 TIMEOUT: Final = "x-envoy-expected-rq-timeout-ms"
 
-#: What the headers begin with in which a call that wakes tells of its request, such as `x-wakequeue-path`.
-TOLD: Final = "x-wakequeue-"
-WAKE: Final = re.compile(r"/wake/(?P<namespace>[^/]+)/(?P<revision>[^/]+)")
+WAKE: Final = re.compile(r"/wake(?:/(?P<key>[^/]+/[^/]+))?")
 
 
 class Headers(dict[str, str]):
@@ -79,10 +77,10 @@ class Cold:
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """A call that wakes, by whatever method it came."""
+    """A call that wakes, by whatever method it came: the key of the Revision in its path, or empty, and its query."""
 
-    namespace: str
-    revision: str
+    key: str
+    query: str = ""
 
 
 Kind = Probe | Cold | Wake | None
@@ -95,10 +93,11 @@ def kind_of(request: Request, knows_host: Callable[[str], bool]) -> Kind:
         return Probe(_probe(headers), headers.get(NETWORK_HASH, ""))
     if _is_routed(headers) or knows_host(headers.get("host", "")):
         return Cold(wants_page=request.method == "GET" and _accepts_html(headers))
-    match = WAKE.fullmatch(request.target.partition("?")[0])
+    path, _, query = request.target.partition("?")
+    match = WAKE.fullmatch(path)
     if match is None or NAMESPACE in headers or REVISION in headers:
         return None
-    return Wake(match["namespace"], match["revision"])
+    return Wake(match["key"] or "", query)
 
 
 def probe_call() -> Call:
@@ -121,18 +120,6 @@ def cold_call(request: Request) -> Call:
         user_agent=headers.get("user-agent", ""),
         cold=True,
         request_id=headers.get(REQUEST_ID, "") or (NAMELESS if _comes_again(headers) else ""),
-    )
-
-
-def wake_call(request: Request, wake: Wake) -> Call:
-    """The call that a caller of `/wake` makes; what it tells of a request, the rules look at."""
-    told = {name: request.headers.get(TOLD + name, "") for name in ("method", "path", "host", "user-agent")}
-    return Call(
-        sources=(Exact(wake.namespace.encode(), wake.revision.encode()),),
-        method=told["method"],
-        path=told["path"],
-        host=told["host"],
-        user_agent=told["user-agent"],
     )
 
 

@@ -13,7 +13,7 @@ from support.redis_server import RedisServer
 from wakequeue.broker import QUEUE
 from wakequeue.episode import Episode
 from wakequeue.errors import LedgerUnavailable
-from wakequeue.ledger import Commit, Entry, FrontLedger, Recorded, Settled, WorkerLedger
+from wakequeue.ledger import Begun, Commit, Entry, FrontLedger, Recorded, Settled, Start, WorkerLedger
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 
@@ -35,6 +35,10 @@ class Subject(Protocol):
 
     def record(self, commit: Commit, entries: Sequence[Entry]) -> list[Recorded]:
         """The verb."""
+        ...
+
+    def begin(self, *starts: Start) -> Begun:
+        """The other verb."""
         ...
 
     def report(self, revision: Revision, ago: float = 0.0) -> None:
@@ -65,6 +69,10 @@ class Fake:
         """The verb."""
         return asyncio.run(self._ledger.record(commit, entries))
 
+    def begin(self, *starts: Start) -> Begun:
+        """The other verb."""
+        return asyncio.run(self._ledger.begin("http_wake 10.0.0.7", starts))
+
     def calls(self) -> int:
         """How many calls were recorded."""
         return self._ledger.calls().total()
@@ -91,6 +99,10 @@ class Real:
     def record(self, commit: Commit, entries: Sequence[Entry]) -> list[Recorded]:
         """The verb."""
         return self._runner.run(self._front.record(commit, entries))
+
+    def begin(self, *starts: Start) -> Begun:
+        """The other verb."""
+        return self._runner.run(self._front.begin("http_wake 10.0.0.7", starts))
 
     def report(self, revision: Revision, ago: float = 0.0) -> None:
         """Have a Revision's calls reported, its first report `ago` seconds in the past."""
@@ -176,6 +188,20 @@ def test_a_revision_that_requests_wait_for_says_so(subject: Subject) -> None:
     rhythm = Settings().rhythm
     assert [one.episode.phase(one.at, rhythm) for one in (before, told, after)] == ["awake", "waking", "waking"]
     assert told.episode.last_wait == pytest.approx(told.at - 0.5, abs=0.2)
+
+
+def test_what_begins_is_due_or_planned(subject: Subject) -> None:
+    """Those of now, or of a time that has just come, are the caller's to ring; the others are counted."""
+    later, just_now = time.time() + 60, time.time() - 0.1
+    assert subject.begin(Start(A), Start(B, at=later, keep_for=60), Start(C, at=just_now)) == Begun(1, [A, C])
+    assert subject.begin(Start(B, at=later, keep_for=60)) == Begun(1, [])
+
+
+def test_nothing_begins_in_an_absent_ledger(subject: Subject) -> None:
+    """It raises LedgerUnavailable."""
+    subject.go_away()
+    with pytest.raises(LedgerUnavailable):
+        subject.begin(Start(A))
 
 
 def test_an_absent_ledger_is_unavailable(subject: Subject) -> None:

@@ -6,21 +6,29 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime, timedelta
 from typing import Final, Self
+from zoneinfo import ZoneInfo
 
 import pytest
 from h2.errors import ErrorCodes
 from support.http import Answer, Fields, Http1, Http2, http1, pseudo, routed
 from support.http2 import DATA, END_HEADERS, HEADERS, PREFACE, PRIORITY, SETTINGS, frame
 from support.installation import Installation, Running
+from support.ledger import Ledger
 from support.processes import BIN, free_port
 from support.redis_server import RedisServer
 from support.stat_server import StatServer
 from support.waiting import wait_until
 
+from wakequeue.ledger import Plan
+from wakequeue.revision import Revision
+
 WAKEQUEUE: Final = str(BIN / "wakequeue")
 TOKEN: Final = "hunter2-the-right-one"
 WEBSOCKET: Final = (("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13"))
+#: Clocks that are never set.
+KOLKATA: Final = ZoneInfo("Asia/Kolkata")
 KEY: Final = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
 
 
@@ -256,6 +264,76 @@ def test_wake_says_what_is_wrong(alone: Installation) -> None:
     assert (ignored.status, json.loads(ignored.body)["outcome"]) == (200, "ignored")
     assert _post(hook, "/wake/shop/cart", ("user-agent", "some-bot/1")).status == 202
     assert recorded(hook) == 1
+
+
+def test_wake_at_a_time(alone: Installation, ledger: Ledger) -> None:
+    """What is planned is in the ledger when it is said to be, with who asked; until `wakequeue sleep` takes it back."""
+    hook = alone.hook(WAKEQUEUE_ZONE="Asia/Kolkata", WAKEQUEUE_DENIED_NAMESPACES="dark")
+    wanted = (datetime.now(KOLKATA) + timedelta(hours=12)).replace(second=0, microsecond=0)
+    asked = f"at={wanted:%H:%M}&for=10m&pods=2"
+    times = {"at": wanted.isoformat(), "until": (wanted + timedelta(minutes=10)).isoformat(), "pods": 2}
+    one = _post(hook, f"/wake/shop/a?{asked}")
+    assert (one.status, json.loads(one.body)) == (202, {"revision": "shop/a", "outcome": "planned"} | times)
+    several = _post(hook, f"/wake?revision=shop/b&revision=dark/c&revision=shop/_&{asked}")
+    told = json.loads(several.body)["revisions"]
+    assert (several.status, told[0]) == (202, {"revision": "shop/b", "outcome": "planned"} | times)
+    assert [(one["revision"], one["outcome"]) for one in told[1:]] == [("dark/c", "ignored"), ("shop/_", "unresolved")]
+    plans = [Plan(Revision("shop", name), wanted.timestamp(), 600, 2, "http_wake 127.0.0.1") for name in "ab"]
+    assert sorted(ledger.starts.planned(), key=lambda plan: plan.revision) == plans
+    assert recorded(hook) == 0
+    outcomes = ("planned", "ignored", "unresolved")
+    counts = [hook.metric("wakequeue_calls_total", protocol="http_wake", outcome=outcome) for outcome in outcomes]
+    assert counts == [2, 1, 1]
+    asleep = alone.start([WAKEQUEUE, "sleep", "shop/a", "shop/b"])
+    assert (asleep.wait(), asleep.lines) == (0, ["2 plans cancelled; 0 Revisions no longer kept warm"])
+    assert ledger.starts.planned() == []
+
+
+def test_wake_and_keep_warm(installation: Installation, stat_server: StatServer) -> None:
+    """What is asked for now is delivered by a worker, and the audit trail tells of who asked, as of any caller; so are several."""
+    hook, _ = installation.hook(), installation.worker()
+    kept = _post(hook, "/wake/shop/a?for=1m")
+    several = _post(hook, "/wake?revision=shop/b&revision=shop/c")
+    assert [kept.status, several.status] == [202, 202]
+    assert json.loads(kept.body)["outcome"] == "recorded"
+    assert [one["outcome"] for one in json.loads(several.body)["revisions"]] == ["recorded"] * 2
+    for name in "abc":
+        stat_server.wait_for(f"shop/{name}")
+    assert recorded(hook) == 3
+    history = installation.start([WAKEQUEUE, "history", "shop/a"])
+    assert history.wait() == 0
+    assert "http_wake 127.0.0.1 (1)" in history.output
+
+
+def test_wake_refuses_what_can_not_be(alone: Installation, ledger: Ledger) -> None:
+    """Whoever shows the token is told why; and nothing is begun."""
+    hook = alone.hook(WAKEQUEUE_GRPC_TOKEN=TOKEN)
+    token = ("authorization", f"Bearer {TOKEN}")
+    for query, wrong in (
+        ("?fro=10m", "'fro' is no parameter here"),
+        ("?for=10", "for = '10': allowed is a duration"),
+        ("?at=2020-01-01T08:55", "that is past"),
+        ("?for=1m&for=1m", "it comes twice"),
+    ):
+        answer = _post(hook, f"/wake/shop/a{query}", token)
+        assert (answer.status, wrong in json.loads(answer.body)["error"]) == (400, True)
+    assert _post(hook, "/wake", token).status == 400
+    assert _post(hook, "/wake?revision=shop/a&for=1m").status == 401
+    assert _post(hook, "/wake?revision=shop/a&for=1m", token, method="GET").status == 405
+    assert hook.metric("wakequeue_unresolved_total", reason="malformed") == 5
+    assert (ledger.starts.planned(), ledger.census().recorded_calls) == ([], 0)
+
+
+def test_wake_while_redis_is_away(redis_server: RedisServer) -> None:
+    """Nothing is said to be planned that isn't; the caller is to ask again, and then it is."""
+    with Installation(redis_server.url, f"ws://127.0.0.1:{free_port()}") as started:
+        hook = started.hook()
+        redis_server.kill()
+        answer = _post(hook, "/wake/shop/a?for=1m")
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert json.loads(answer.body) == {"revision": "shop/a", "outcome": "dropped"}
+        redis_server.start()
+        wait_until(lambda: _post(hook, "/wake/shop/a?for=1m").status == 202, what="it to be begun")
 
 
 def test_wake_needs_the_token(alone: Installation) -> None:

@@ -1,7 +1,9 @@
 """`wakequeue wake` and `wakequeue sleep`, on a real Redis, as an operator would use them."""
 
+import getpass
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -9,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
+from kombu.exceptions import OperationalError
 from support.installation import Installation
 from support.ledger import A, B, Ledger
 from support.processes import BIN, clean_environment, free_port
@@ -16,7 +19,7 @@ from support.redis_server import RedisServer
 from support.stat_server import StatServer
 from support.waiting import wait_until
 
-from wakequeue.broker import QUEUE
+from wakequeue import broker
 from wakequeue.cli import wakequeue
 from wakequeue.errors import LedgerUnavailable
 from wakequeue.ledger import History, Plan
@@ -82,7 +85,7 @@ def test_a_plan_whose_time_comes_is_delivered(run: Run, ledger: Ledger, operator
     assert said == {"revision": "shop/a", "outcome": "planned", "at": wanted.isoformat()}
     assert plan.at == wanted.timestamp()
     assert run("wake", "shop/b") == "shop/b is woken now\n"
-    assert ledger.client.llen(QUEUE) == 1
+    assert ledger.client.llen(broker.QUEUE) == 1
     operator.worker()
     ledger.let_come(plan)
     stat_server.wait_for("shop/a")
@@ -101,6 +104,28 @@ def test_what_is_kept_warm_is_let_go(run: Run) -> None:
     assert datetime.fromisoformat(said["until"]) - datetime.fromisoformat(said["at"]) == timedelta(hours=1)
     assert run("sleep", "--all") == "0 plans cancelled; 1 Revision no longer kept warm\n"
     assert run("sleep", "shop/a") == "0 plans cancelled; 0 Revisions no longer kept warm\n"
+
+
+def test_a_user_without_a_name(run: Run, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container: the number stands for it."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 65532")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    run("wake", "shop/a")
+    assert ledger.take(A)[0].callers == {f"hand {os.getuid()}@{socket.gethostname()}": 1}
+
+
+def test_a_doorbell_that_is_not_rung_is_no_error(run: Run, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wake-up is in the ledger, and the sweep rings."""
+
+    def away(*_: object) -> int:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(broker, "ring", away)
+    assert run("wake", "shop/a") == "shop/a is woken now\n"
+    assert ledger.census().pending_calls == 1
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from wakequeue.cluster.knowledge import Application, Readiness, Scaling
 from wakequeue.codecs import Frame
 from wakequeue.episode import Episode
 from wakequeue.errors import AutoscalerUnavailable, LedgerUnavailable
-from wakequeue.ledger import Commit, Entry, Recorded
+from wakequeue.ledger import Begun, Commit, Entry, Recorded, Start
 from wakequeue.revision import Revision
 
 
@@ -35,13 +35,15 @@ class FakeAutoscaler:
 
 
 class FakeLedger:
-    """The front's verb: remembers every commit, and can be away, hold its answers back, or lose them."""
+    """The front's verbs: remembers every commit and start, and can be away, hold its answers back, or lose them."""
 
     def __init__(self) -> None:
         self.away = False
         self.answers_to_lose = 0
         self.attempts: list[tuple[Commit, list[Entry]]] = []
         self.commits: dict[Commit, list[Entry]] = {}
+        #: What was begun, each with its cause.
+        self.begun: list[tuple[str, Start]] = []
         self.first_reports: dict[Revision, float] = {}
         self.last_waits: dict[Revision, float] = {}
         self._pending: set[Revision] = set()
@@ -67,6 +69,15 @@ class FakeLedger:
             raise LedgerUnavailable("the answer was lost")
         self._news.set()
         return replies
+
+    async def begin(self, cause: str, starts: Sequence[Start]) -> Begun:
+        """Begin starts, or raise LedgerUnavailable; see `FrontLedger.begin`."""
+        await asyncio.sleep(0)
+        if self.away:
+            raise LedgerUnavailable("away")
+        self.begun += [(cause, start) for start in starts]
+        due = [start.revision for start in starts if start.at <= time.time()]
+        return Begun(len(starts) - len(due), due)
 
     def report(self, revision: Revision, ago: float = 0.0) -> None:
         """Have a Revision's calls reported, its first report `ago` seconds in the past."""
@@ -130,6 +141,8 @@ class FakeRecorder:
     #: The requests that still waited.
     waited: list[tuple[Revision, str]] = field(default_factory=list)
     come_again: list[bool] = field(default_factory=list)
+    #: What was to begin together, and who asked for it.
+    begun: list[tuple[list[Start], str]] = field(default_factory=list)
 
     async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
         """See `gateway_hook.recorder.Recorder.record`."""
@@ -138,6 +151,11 @@ class FakeRecorder:
     async def record_cold(self, revision: Revision, caller: str, budget: float, request: str) -> Outcome:
         """See `gateway_hook.recorder.Recorder.record_cold`."""
         return self._take(Told(revision, caller, budget, cold=True, request=request))
+
+    async def begin(self, starts: Sequence[Start], caller: str) -> Outcome:
+        """See `gateway_hook.recorder.Recorder.begin`."""
+        self.begun.append((list(starts), caller))
+        return self._said(starts[0].revision)
 
     def still_waits(self, revisions: Sequence[Revision], request: str, *, comes_again: bool) -> AbstractContextManager[None]:
         """See `gateway_hook.recorder.Recorder.still_waits`."""
@@ -152,9 +170,12 @@ class FakeRecorder:
 
     def _take(self, told: Told) -> Outcome:
         self.told.append(told)
+        return self._said(told.revision)
+
+    def _said(self, revision: Revision) -> Outcome:
         if isinstance(self.outcome, Exception):
             raise self.outcome
-        return self.outcome if isinstance(self.outcome, Outcome) else self.outcome[told.revision]
+        return self.outcome if isinstance(self.outcome, Outcome) else self.outcome[revision]
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,19 @@ import logging
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 from google.protobuf.message import DecodeError
 from support.fakes import FakeCluster, FakeRecorder, Told
 
-from gateway_hook.call import Call, Host, Named, ReportStyle
+from gateway_hook.call import Call, Exact, Host, Named, ReportStyle
 from gateway_hook.hook import Hook
 from gateway_hook.outcome import LESS_AND_LESS_CERTAIN, Outcome, least_certain
+from wakequeue.by_hand import Asked
 from wakequeue.cluster.knowledge import Unknown
 from wakequeue.errors import Unresolved
+from wakequeue.ledger import Start
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
 from wakequeue.telemetry import CALLS, FRONT, IGNORED, UNRESOLVED
@@ -256,3 +259,58 @@ def test_a_batch_is_taken_whole() -> None:
     outcomes = asyncio.run(hook_of(recorder).calls("test", "x", reads))
     assert outcomes == [Outcome.RECORDED, Outcome.UNRESOLVED, *[Outcome.RECORDED] * 1_200]
     assert len(recorder.told) == 1_201
+
+
+# What is asked for by hand.
+
+ASKED = Asked(at=1_796_025_600.0, keep_for=600, pods=2, zone=ZoneInfo("UTC"))
+
+
+def begin(recorder: FakeRecorder, *reads: Callable[[], Call], cluster: FakeCluster | None = None, **settings: str) -> list[Outcome]:
+    """Return what becomes of calls that are to begin something."""
+    return asyncio.run(hook_of(recorder, cluster, **settings).begin("test", "10.0.0.7", reads, ASKED))
+
+
+def test_what_is_asked_for_begins_together() -> None:
+    """The recorder is told of all at once, with who asked, and each call is counted by what became of all."""
+    recorder = FakeRecorder(Outcome.PLANNED)
+    other = Revision("shop", "other")
+    reads = [lambda: Call(sources=NAMED), lambda: Call(sources=(Named(b"shop", b"other"),))]
+    assert begin(recorder, *reads) == [Outcome.PLANNED] * 2
+    starts = [Start(HELLO, ASKED.at, 600, 2), Start(other, ASKED.at, 600, 2)]
+    assert recorder.begun == [(starts, "test 10.0.0.7")]
+    assert recorder.told == []
+    assert sample("calls", protocol="test", outcome="planned") == 2
+
+
+def test_the_rules_hold_for_what_is_asked_for() -> None:
+    """What wakes nothing begins nothing, and is told apart from the others, in its place."""
+    recorder = FakeRecorder(Outcome.RECORDED)
+    cluster = FakeCluster()
+    for revision in (HELLO, Revision("other", "hello")):
+        cluster.is_at_zero(revision)
+    reads = [
+        lambda: Call(sources=NAMED, user_agent="a bot"),
+        lambda: Call(sources=(Exact(b"other", b"hello"),)),
+        lambda: Call(sources=(Exact(b"shop", b"gone"),)),
+        lambda: Call(sources=(Exact(b"shop", b"Bad_"),)),
+        lambda: Call(sources=NAMED),
+    ]
+    outcomes = begin(recorder, *reads, cluster=cluster, denied_user_agents="*bot*", namespaces="shop")
+    assert outcomes == [Outcome.IGNORED, Outcome.IGNORED, Outcome.UNRESOLVED, Outcome.UNRESOLVED, Outcome.RECORDED]
+    assert [[start.revision for start in starts] for starts, _ in recorder.begun] == [[HELLO]]
+    assert [sample("ignored", reason=reason) for reason in ("user_agent", "namespace")] == [1, 1]
+    assert [sample("unresolved", reason=reason) for reason in ("unknown_revision", "invalid_name")] == [1, 1]
+
+
+def test_nothing_begins_for_nobody() -> None:
+    """Where no call is left, the recorder isn't asked."""
+    recorder = FakeRecorder()
+    assert begin(recorder, lambda: Call(sources=(), probe=True)) == [Outcome.IGNORED]
+    assert recorder.begun == []
+
+
+def test_a_defect_in_a_beginning_is_no_error() -> None:
+    """It is counted for each call."""
+    assert begin(FakeRecorder(RuntimeError("in the recorder")), *[lambda: Call(sources=NAMED)] * 2) == [Outcome.FAILED] * 2
+    assert sample("calls", protocol="test", outcome="failed") == 2

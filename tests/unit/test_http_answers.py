@@ -2,17 +2,23 @@
 
 import json
 from html.parser import HTMLParser
+from typing import Final
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway_hook.admission import Refusal
 from gateway_hook.http import answers
-from gateway_hook.http.answers import Answer, to_cold, to_probe, to_refused, to_wake
+from gateway_hook.http.answers import Answer, to_cold, to_probe, to_refused, to_wake, to_wrong
 from gateway_hook.http.page import PAGE
-from gateway_hook.http.request import Probe, Wake
+from gateway_hook.http.request import Probe
+from gateway_hook.http.wake import Wanted
 from gateway_hook.outcome import Outcome
+from wakequeue.by_hand import Asked
 
-CART = Wake("shop", "cart")
+CART = Wanted(("shop/cart",))
+#: 2026-11-30T08:00Z.
+NOW: Final = 1_796_025_600.0
 WAKES = set(Outcome) - {Outcome.IGNORED, Outcome.UNRESOLVED}
 
 
@@ -79,14 +85,17 @@ def test_the_kubelets_probe() -> None:
 
 def test_a_name_that_can_not_be_one_is_said_why() -> None:
     """A caller of `/wake` can mend it."""
-    answer = to_wake(Wake("shop", "Bad_"), Outcome.UNRESOLVED)
+    answer = to_wake(Wanted(("shop/Bad_",)), [Outcome.UNRESOLVED], NOW)
     assert json.loads(answer.body)["error"] == "name 'Bad_' is not a DNS label (at most 63 of a-z, 0-9 and '-')"
+    answer = to_wake(Wanted(("cart",), several=True), [Outcome.UNRESOLVED], NOW)
+    assert json.loads(answer.body)["revisions"][0]["error"] == "'cart' is not NAMESPACE/REVISION"
 
 
 @pytest.mark.parametrize(
     ("outcome", "status"),
     [
         (Outcome.RECORDED, 202),
+        (Outcome.PLANNED, 202),
         (Outcome.AWAKE, 202),
         (Outcome.WAITING, 202),
         (Outcome.IGNORED, 200),
@@ -98,12 +107,47 @@ def test_a_name_that_can_not_be_one_is_said_why() -> None:
 )
 def test_what_became_of_a_call(outcome: Outcome, status: int) -> None:
     """A caller of `/wake` is told, and whether to call again."""
-    answer = to_wake(CART, outcome)
+    answer = to_wake(CART, [outcome], NOW)
     assert answer.status == status
     said = json.loads(answer.body)
-    assert (said["revision"], said["outcome"], "error" in said) == ("shop/cart", outcome, status == 400)
+    assert said == {"revision": "shop/cart", "outcome": outcome} | ({"error": "there is no such Revision"} if status == 400 else {})
     assert header(answer, "content-type") == "application/json"
     assert header(answer, "retry-after") == ("1" if status == 503 else None)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status"),
+    [
+        ([Outcome.PLANNED, Outcome.IGNORED, Outcome.UNRESOLVED], 202),
+        ([Outcome.RECORDED, Outcome.AWAKE], 202),
+        ([Outcome.RECORDED, Outcome.BUFFERED, Outcome.UNRESOLVED], 503),
+        ([Outcome.IGNORED, Outcome.UNRESOLVED], 400),
+        ([Outcome.IGNORED, Outcome.IGNORED], 200),
+    ],
+)
+def test_what_became_of_several(outcomes: list[Outcome], status: int) -> None:
+    """Each is told in its place; the status says whether to call again, else whether any wakes."""
+    keys = tuple(f"shop/{number}" for number, _ in enumerate(outcomes))
+    answer = to_wake(Wanted(keys, several=True), outcomes, NOW)
+    assert answer.status == status
+    told = json.loads(answer.body)["revisions"]
+    assert [(one["revision"], one["outcome"]) for one in told] == list(zip(keys, outcomes, strict=True))
+
+
+def test_when_it_wakes_is_told() -> None:
+    """In the zone that was asked for, with until when it is kept; not of what doesn't wake."""
+    at, until = "2026-11-30T09:55:00+01:00", "2026-11-30T10:05:00+01:00"
+    asked = Asked(NOW + 55 * 60, 600, 2, ZoneInfo("Europe/Berlin"))
+    answer = to_wake(Wanted(("shop/cart",), asked), [Outcome.PLANNED], NOW)
+    assert json.loads(answer.body) == {"revision": "shop/cart", "outcome": "planned", "at": at, "until": until, "pods": 2}
+    for outcome in (Outcome.IGNORED, Outcome.UNRESOLVED, Outcome.DROPPED, Outcome.FAILED):
+        assert "at" not in json.loads(to_wake(Wanted(("shop/cart",), asked), [outcome], NOW).body)
+
+
+def test_a_request_that_can_not_be() -> None:
+    """Its caller is told why."""
+    answer = to_wrong(ValueError("at = '08:61': no"))
+    assert (answer.status, json.loads(answer.body)) == (400, {"error": "at = '08:61': no"})
 
 
 def test_whoever_may_not_wake() -> None:

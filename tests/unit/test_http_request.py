@@ -14,7 +14,6 @@ from gateway_hook.http.request import (
     cold_call,
     kind_of,
     probe_call,
-    wake_call,
 )
 from wakequeue.errors import Unresolved
 
@@ -110,15 +109,22 @@ def test_a_browser_wants_a_page(method: str, accept: str, page: bool) -> None:  
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-@pytest.mark.parametrize("target", ["/wake/shop/cart-00001", "/wake/shop/cart-00001?now"])
-def test_a_call_that_wakes(method: str, target: str) -> None:
-    """The path names the Revision, by whatever method it comes."""
-    assert kind(method, target, host="127.0.0.1:8012") == Wake("shop", "cart-00001")
-
-
 @pytest.mark.parametrize(
-    "target", ["/", "*", "/wake", "/wake/", "/wake/shop", "/wake/shop/", "/wake//x", "/wake/a/b/c", "/x/wake/a/b"]
+    ("target", "wake"),
+    [
+        ("/wake/shop/cart-00001", Wake("shop/cart-00001")),
+        ("/wake/shop/cart-00001?for=1m&at=08:55", Wake("shop/cart-00001", "for=1m&at=08:55")),
+        ("/wake/shop/cart-00001?a?b", Wake("shop/cart-00001", "a?b")),
+        ("/wake", Wake("")),
+        ("/wake?revision=a/b", Wake("", "revision=a/b")),
+    ],
 )
+def test_a_call_that_wakes(method: str, target: str, wake: Wake) -> None:
+    """The path names the Revision, or leaves it to the query, by whatever method it comes."""
+    assert kind(method, target, host="127.0.0.1:8012") == wake
+
+
+@pytest.mark.parametrize("target", ["/", "*", "/wake/", "/wake/shop", "/wake/shop/", "/wake//x", "/wake/a/b/c", "/x/wake/a/b"])
 def test_another_request_is_nothing(target: str) -> None:
     """Without the router's headers, a host that is known, or two names, a request is none of ours."""
     assert kind("POST", target, host="x.example") is None
@@ -171,20 +177,6 @@ def test_attempts_without_a_name(attempt: str, name: str) -> None:
 def test_the_call_of_a_probe() -> None:
     """The rules know it, and ignore it."""
     assert probe_call().probe
-
-
-def test_the_call_that_wakes_without_a_request() -> None:
-    """It is no cold one, and says nothing of a request that it wasn't told of: its own user agent isn't the user's."""
-    call = wake_call(request("POST", "/wake/shop/cart", user_agent="curl/8", host="127.0.0.1"), Wake("shop", "cart"))
-    assert call.sources == (Exact(b"shop", b"cart"),)
-    assert (call.method, call.path, call.host, call.user_agent, call.cold) == ("", "", "", "", False)
-
-
-def test_the_call_that_tells_of_a_request() -> None:
-    """A filter in the gateway says of which request it tells, for the rules."""
-    told = {"x_wakequeue_method": "PUT", "x_wakequeue_path": "/a?b", "x_wakequeue_host": "h", "x_wakequeue_user_agent": "bot"}
-    call = wake_call(request("POST", "/wake/shop/cart", **told), Wake("shop", "cart"))
-    assert (call.method, call.path, call.host, call.user_agent) == ("PUT", "/a?b", "h", "bot")
 
 
 @pytest.mark.parametrize(

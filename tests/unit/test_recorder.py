@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from gateway_hook.outcome import Outcome
 from gateway_hook.passed import Passed
 from gateway_hook.recorder import Recorder
 from wakequeue.cluster.knowledge import Cluster, Unknown
-from wakequeue.ledger import Commit, Entry
+from wakequeue.ledger import Commit, Entry, Start
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import FRONT
@@ -854,3 +855,43 @@ async def test_a_recorder_that_closes_looks_once_more() -> None:
         assert await call(recorder, A, A, B) == [Outcome.PASSED] * 3
         cluster.is_at_zero(A)
     assert ledger.calls() == {A: 2}
+
+
+# What is asked for by hand.
+
+
+@on_a_loop
+async def test_what_is_to_begin_now_is_recorded_and_rung() -> None:
+    """By the ledger alone, so that it is durable before anybody is told; each counts as a call."""
+    ledger, rung = FakeLedger(), list[Revision]()
+    before = metric("wakequeue_recorded_total")
+    async with recording(ledger, rung=rung) as recorder:
+        starts = [Start(A, keep_for=60, pods=2), Start(B, keep_for=60, pods=2)]
+        assert await recorder.begin(starts, CALLER) is Outcome.RECORDED
+    assert ledger.begun == [(CALLER, start) for start in starts]
+    assert rung == [A, B]
+    assert metric("wakequeue_recorded_total") - before == 2
+
+
+@on_a_loop
+async def test_what_is_to_begin_later_is_planned() -> None:
+    """Nothing is rung or counted as recorded before its time comes."""
+    ledger, rung = FakeLedger(), list[Revision]()
+    before = metric("wakequeue_recorded_total")
+    async with recording(ledger, rung=rung) as recorder:
+        assert await recorder.begin([Start(A, at=time.time() + LONG)], CALLER) is Outcome.PLANNED
+    assert [start.revision for _, start in ledger.begun] == [A]
+    assert rung == []
+    assert metric("wakequeue_recorded_total") == before
+
+
+@on_a_loop
+async def test_nothing_begins_while_the_ledger_is_away() -> None:
+    """It isn't held, as calls are: who asked for it is told at once, and asks again."""
+    ledger, rung = FakeLedger(), list[Revision]()
+    before = metric("wakequeue_dropped_total")
+    async with recording(ledger, rung=rung) as recorder:
+        ledger.away = True
+        assert await recorder.begin([Start(A), Start(B)], CALLER) is Outcome.DROPPED
+    assert ledger.begun == rung == []
+    assert metric("wakequeue_dropped_total") - before == 2
