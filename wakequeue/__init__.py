@@ -15,7 +15,8 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     broker                    the Celery configuration, and the doorbell
     telemetry, admin          metrics, log events, and the port that serves them
     errors                    every error, by what its catcher does next
-    cluster                   what Kubernetes knows of Revisions, where there is access to it
+    cluster                   what Kubernetes knows of Revisions and applications, where there is access to it
+    named, groups             which Revisions names mean, and which wake with one that wakes
     embedded, stopping        the Redis for one machine; how a process is told to stop
     cli, arguments            the command line, and what its commands share
     up, child, merged         everything on one machine: it keeps each child, and serves their admin ports as one

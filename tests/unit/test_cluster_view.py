@@ -180,7 +180,7 @@ def test_it_can_be_asked_while_another_thread_changes_it() -> None:
     thread = threading.Thread(target=change)
     thread.start()
     try:
-        for _ in range(1_000):
+        for _ in range(3_000):
             assert all(one in application.revisions for application in view.applications_of(one))
             assert len(view.applications()) <= 200
             assert view.behind("one.example") in {(), (one,), (two,)}
