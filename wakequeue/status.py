@@ -49,5 +49,7 @@ def table(census: Census) -> Table:
         shown.add_row(state, f"{figures[wakeups]:,.0f}" if wakeups else "", f"{figures[calls]:,.0f}")
     drift = f"{census.drift_calls:,}"
     shown.add_row("drift", "", drift if census.drift_calls == 0 else f"[bold red]{drift}[/]")
-    shown.caption = f"{census.queued_tasks} doorbells queued, oldest due for {census.oldest_due_seconds:.1f} s"
+    shown.caption = (
+        f"{census.queued_tasks} doorbells queued, {census.planned} starts planned, oldest due for {census.oldest_due_seconds:.1f} s"
+    )
     return shown

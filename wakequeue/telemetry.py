@@ -80,6 +80,7 @@ HASTENED = Counter(
     "wakequeue_hastened", "Wake-ups that were due when the Autoscaler was back, and were rung the oldest first.", registry=WORKER
 )
 DRIFT = Gauge("wakequeue_ledger_drift_calls", "Recorded calls that are in no state: 0 unless something is wrong.", registry=WORKER)
+PLANNED = Gauge("wakequeue_planned_starts", "Starts that are planned for later.", registry=WORKER)
 QUEUED = Gauge("wakequeue_queued_tasks", "Doorbells that wait in the queue.", registry=WORKER)
 OLDEST_DUE = Gauge("wakequeue_oldest_due_seconds", "For how long the oldest due wake-up has been due.", registry=WORKER)
 

@@ -23,6 +23,7 @@ from wakequeue.telemetry import (
     LEDGER_CALLS,
     LETTERS_DROPPED,
     OLDEST_DUE,
+    PLANNED,
     QUEUED,
     WAKEUPS,
     Bounded,
@@ -112,5 +113,6 @@ def _export(census: Census) -> None:
         LEDGER_CALLS.labels(state).set(calls)
     LETTERS_DROPPED.set(census.letters_dropped)
     DRIFT.set(census.drift_calls)
+    PLANNED.set(census.planned)
     QUEUED.set(census.queued_tasks)
     OLDEST_DUE.set(census.oldest_due_seconds)

@@ -87,7 +87,7 @@ def test_a_plan_starts_once_its_time_has_come(ledger: Ledger) -> None:
     plan = only(ledger.starts.planned())
     assert plan == Plan(A, at, 60, 2, "hand")
     assert ledger.sweep() == (0, [])
-    assert ledger.census().recorded_calls == 1
+    assert (ledger.census().recorded_calls, ledger.census().planned) == (1, 1)
     ledger.let_come(plan)
     assert ledger.sweep() == (0, [A])
     lease = only(ledger.take(A))

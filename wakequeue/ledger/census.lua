@@ -1,7 +1,7 @@
 -- census: what the ledger holds, counted and not assumed. Reads only.
 -- ARGV: queue.
 -- Returns: pending and leased Revisions; pending and leased calls; dead letters; recorded, settled, buried and discarded calls;
---          dropped dead letters; tasks in the queue; the age of the oldest due Revision (ms).
+--          dropped dead letters; plans; tasks in the queue; the age of the oldest due Revision (ms).
 local pending, leased = redis.call('ZRANGE', PENDING, 0, -1), redis.call('ZRANGE', LEASED, 0, -1)
 local pending_calls, leased_calls, oldest = 0, 0, now
 
@@ -22,5 +22,6 @@ for i = 1, 5 do
 end
 return {
   #pending, #leased, pending_calls, leased_calls, redis.call('ZCARD', PREFIX .. 'buried'),
-  totals[1], totals[2], totals[3], totals[4], totals[5], redis.call('LLEN', ARGV[1]), now - oldest,
+  totals[1], totals[2], totals[3], totals[4], totals[5], redis.call('ZCARD', PREFIX .. 'planned'),
+  redis.call('LLEN', ARGV[1]), now - oldest,
 }

@@ -111,6 +111,7 @@ class Census:
     buried_calls: int
     discarded_calls: int
     letters_dropped: int
+    planned: int
     queued_tasks: int
     oldest_due_seconds: float
 
