@@ -1,23 +1,34 @@
 """Schedules: at which times Revisions are to be awake before anybody calls them. Pure.
 
-A cron expression is read in a time zone, as Debian's cron reads it (see the documentation of `cronsim`): where clocks are set
-ahead, a start in the hour that is left out comes right after it; where they are set back, a start in the hour that comes twice
-comes once. One that is to come every hour or minute goes on with the time that passes. An interval has its starts at the multiples
-of itself since 1970, whichever process looks when.
+A cron expression is read in a time zone, as Debian's cron reads it. One that names its minutes and hours has a start for each time
+that a wall clock is to show: where clocks are set ahead, a time that is left out has its start right after it; where they are set
+back, a time that comes twice has its start when it first comes. One whose minutes or hours begin with `*` goes on with the time
+that passes: it starts whenever a wall clock shows one of its times. An interval has its starts at the multiples of itself since
+1970, whichever process looks when.
+
+`cronsim` finds the times that a wall clock is to show; when it shows them is found here, for `cronsim` leaves some out where a zone
+is set by half an hour, or at midnight.
 
 Times are Unix seconds.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
+from heapq import merge
+from itertools import dropwhile, groupby, tee
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
 from wakequeue.revision import Revision
+
+#: No zone's clocks are set twice within it, nor by more than it.
+DAY: Final = 86_400
+SECOND: Final = timedelta(seconds=1)
 
 #: How finely delays are told apart.
 DELAYS: Final = 1 << 32
@@ -27,8 +38,8 @@ DELAYS: Final = 1 << 32
 class Schedule:
     """When to start which Revisions: by a `cron` expression in a `zone`, or `every` so many seconds; the other is empty, or 0.
 
-    `wakes` are keys or patterns, see `wakequeue.named`. Each Revision is kept warm for `keep_for` seconds, 0 for not at all, with
-    so many `pods` at least, and starts up to `jitter` seconds late.
+    An interval is of whole seconds. `wakes` are keys or patterns, see `wakequeue.named`. Each Revision is kept warm for `keep_for`
+    seconds, 0 for not at all, with so many `pods` at least, and starts up to `jitter` seconds late.
     """
 
     name: str
@@ -47,17 +58,65 @@ class Schedule:
             while True:
                 start += self.every
                 yield start
-        for moment in CronSim(self.cron, datetime.fromtimestamp(at, self.zone or zone)):
-            yield moment.timestamp()
+        yield from dropwhile(lambda start: start <= at, _starts(self.cron, at, self.zone or zone, back=False))
 
-    def last_start(self, until: float, zone: ZoneInfo) -> float | None:
-        """The time of its last start up to a time, this included; None where it never had one."""
+    def last_start(self, until: float, zone: ZoneInfo) -> float:
+        """The time of its last start up to a time, this included."""
         if self.every:
             return until // self.every * self.every
-        just_after = datetime.fromtimestamp(int(until) + 1, UTC).astimezone(self.zone or zone)
-        return next((moment.timestamp() for moment in CronSim(self.cron, just_after, reverse=True)), None)
+        return next(start for start in _starts(self.cron, until, self.zone or zone, back=True) if start <= until)
 
     def delay(self, start: float, revision: Revision) -> float:
         """How late a Revision starts, in seconds: the same for all who ask."""
         digest = blake2b(f"{self.name} {start:.3f} {revision}".encode(), digest_size=4).digest()
         return self.jitter * int.from_bytes(digest) / DELAYS
+
+
+def next_start(schedule: Schedule, after: float, zone: ZoneInfo) -> float:
+    """The first start after a time."""
+    return next(schedule.starts_after(after, zone))
+
+
+def newest_due(schedule: Schedule, after: float, until: float, zone: ZoneInfo) -> float | None:
+    """The newest start after one time and up to another, this included; None where there is none."""
+    start = schedule.last_start(until, zone)
+    return start if start > after else None
+
+
+def _starts(cron: str, at: float, zone: ZoneInfo, *, back: bool) -> Iterator[float]:
+    """The starts after a time, or back from it, each once. Before them may come some of the other side."""
+    near, far = _shown(at, zone), _shown(at - DAY if back else at + DAY, zone)
+    begin = max(near, far + timedelta(seconds=DAY)) + SECOND if back else min(near, far - timedelta(seconds=DAY))
+    walls = CronSim(cron, begin, reverse=back)
+    if any(field.startswith("*") for field in cron.split()[:2]):
+        passes = (_moments(some, zone, fold) for fold, some in enumerate(tee(walls)))
+        starts = merge(*passes, reverse=back)
+    else:
+        starts = (_first_moment(wall, zone) for wall in walls)
+    return (start for start, _ in groupby(starts))
+
+
+def _shown(at: float, zone: ZoneInfo) -> datetime:
+    """What a wall clock shows at a time."""
+    return datetime.fromtimestamp(at, zone).replace(tzinfo=None, fold=0)
+
+
+def _moments(walls: Iterator[datetime], zone: ZoneInfo, fold: int) -> Iterator[float]:
+    """When a wall clock shows each of these for the first time (fold 0) or the last (fold 1); not those that it leaves out."""
+    for wall in walls:
+        at = wall.replace(tzinfo=zone, fold=fold).timestamp()
+        if _shown(at, zone) == wall:
+            yield at
+
+
+def _first_moment(wall: datetime, zone: ZoneInfo) -> float:
+    """When a wall clock first shows this; where it leaves it out, the second right after what is left out."""
+    late = wall.replace(tzinfo=zone).timestamp()
+    if _shown(late, zone) == wall:
+        return late
+    early = int(wall.replace(tzinfo=zone, fold=1).timestamp())
+    return float(early + bisect_left(range(early, int(late)), _offset(late, zone), key=lambda at: _offset(at, zone)))
+
+
+def _offset(at: float, zone: ZoneInfo) -> timedelta:
+    return datetime.fromtimestamp(at, zone).utcoffset() or timedelta()
