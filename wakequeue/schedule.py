@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from heapq import merge
-from itertools import dropwhile, groupby, tee
+from itertools import dropwhile, groupby, takewhile, tee
+from math import inf
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,9 @@ from wakequeue.revision import Revision
 #: No zone's clocks are set twice within it, nor by more than it.
 DAY: Final = 86_400
 SECOND: Final = timedelta(seconds=1)
+
+#: How far starts are looked for: `cronsim` does so too.
+LONGEST: Final = timedelta(days=50 * 366)
 
 #: How finely delays are told apart.
 DELAYS: Final = 1 << 32
@@ -45,26 +49,20 @@ class Schedule:
     name: str
     wakes: tuple[str, ...]
     cron: str = ""
-    every: float = 0.0
+    every: int = 0
     zone: ZoneInfo | None = None
     keep_for: float = 0.0
     pods: int = 1
     jitter: float = 0.0
 
     def starts_after(self, at: float, zone: ZoneInfo) -> Iterator[float]:
-        """The times of its starts after a time, without end; `zone` is for one that names none."""
+        """The times of its starts after a time, for as long as anybody plans; `zone` is for one that names none."""
         if self.every:
             start = at // self.every * self.every
             while True:
                 start += self.every
                 yield start
         yield from dropwhile(lambda start: start <= at, _starts(self.cron, at, self.zone or zone, back=False))
-
-    def last_start(self, until: float, zone: ZoneInfo) -> float:
-        """The time of its last start up to a time, this included."""
-        if self.every:
-            return until // self.every * self.every
-        return next(start for start in _starts(self.cron, until, self.zone or zone, back=True) if start <= until)
 
     def delay(self, start: float, revision: Revision) -> float:
         """How late a Revision starts, in seconds: the same for all who ask."""
@@ -73,13 +71,17 @@ class Schedule:
 
 
 def next_start(schedule: Schedule, after: float, zone: ZoneInfo) -> float:
-    """The first start after a time."""
-    return next(schedule.starts_after(after, zone))
+    """The first start after a time, infinity where there is none: `* 2 * 3 7L` starts in an hour that Berlin always leaves out."""
+    return next(schedule.starts_after(after, zone), inf)
 
 
 def newest_due(schedule: Schedule, after: float, until: float, zone: ZoneInfo) -> float | None:
     """The newest start after one time and up to another, this included; None where there is none."""
-    start = schedule.last_start(until, zone)
+    if schedule.every:
+        start = until // schedule.every * schedule.every
+    else:
+        starts = _starts(schedule.cron, until, schedule.zone or zone, back=True)
+        start = next((one for one in starts if one <= until), -inf)
     return start if start > after else None
 
 
@@ -87,7 +89,7 @@ def _starts(cron: str, at: float, zone: ZoneInfo, *, back: bool) -> Iterator[flo
     """The starts after a time, or back from it, each once. Before them may come some of the other side."""
     near, far = _shown(at, zone), _shown(at - DAY if back else at + DAY, zone)
     begin = max(near, far + timedelta(seconds=DAY)) + SECOND if back else min(near, far - timedelta(seconds=DAY))
-    walls = CronSim(cron, begin, reverse=back)
+    walls = takewhile(lambda wall: abs(wall - begin) < LONGEST, CronSim(cron, begin, reverse=back))
     if any(field.startswith("*") for field in cron.split()[:2]):
         passes = (_moments(some, zone, fold) for fold, some in enumerate(tee(walls)))
         starts = merge(*passes, reverse=back)
