@@ -16,7 +16,7 @@ import msgspec
 from wakequeue.errors import SettingsError
 from wakequeue.setting_needs import NEEDS
 from wakequeue.setting_shown import shown as may_be_shown
-from wakequeue.setting_types import Seconds
+from wakequeue.setting_types import Refused, Seconds
 from wakequeue.settings import Settings
 
 PREFIX: Final = "WAKEQUEUE_"
@@ -120,6 +120,9 @@ def _convert(shown: str, name: str, value: object) -> object:
     kind = _field_types()[name]
     try:
         return kind.parse(value) if _reads_itself(kind) else msgspec.convert(value, kind, strict=False)
+    except Refused as error:
+        msg = f"{shown}: {error}"
+        raise SettingsError(msg) from error
     except (ValueError, OSError) as error:
         because = f" ({error.strerror})" if isinstance(error, OSError) else ""
         msg = f"{shown} = {may_be_shown(name, value)!r}: allowed is {_allowed(kind)}{because}"

@@ -22,6 +22,10 @@ SHORTEST: Final = 0.001
 LONGEST: Final = 8784 * 3600.0
 
 
+class Refused(ValueError):  # noqa: N818  it names what happened
+    """A value can't be: why, and what of it, is its text, for which what the whole kind allows would say too little."""
+
+
 class Seconds(float):
     """A length of time, written `500ms`, `2s`, `5m` or `1h`."""
 
@@ -108,7 +112,7 @@ class ServicePatterns(tuple[re.Pattern[str], ...]):
         return patterns
 
 
-class _Globs(tuple[str, ...]):
+class Globs(tuple[str, ...]):
     """Patterns as a shell has them, of which a text must match one."""
 
     __slots__ = ()
@@ -127,7 +131,7 @@ class _Globs(tuple[str, ...]):
         return cls(value)
 
 
-class NamespaceGlobs(_Globs):
+class NamespaceGlobs(Globs):
     """Which namespaces a call may name."""
 
     __slots__ = ()
@@ -135,7 +139,7 @@ class NamespaceGlobs(_Globs):
     form = re.compile(r"[-a-z0-9*?!\[\]]{1,253}")
 
 
-class PathGlobs(_Globs):
+class PathGlobs(Globs):
     """Which paths a request may have, without its query; `*` stands for slashes too. None has a comma: it is a list, mistaken."""
 
     __slots__ = ()
@@ -143,7 +147,7 @@ class PathGlobs(_Globs):
     form = re.compile(r"[/*?\[][!-+\--~]*")
 
 
-class HostGlobs(_Globs):
+class HostGlobs(Globs):
     """Which hosts a request may be for, without their ports; `*` stands for dots too."""
 
     __slots__ = ()
@@ -151,7 +155,7 @@ class HostGlobs(_Globs):
     form = re.compile(r"[-a-z0-9._*?!\[\]]{1,253}")
 
 
-class UserAgentGlobs(_Globs):
+class UserAgentGlobs(Globs):
     """Which user agents a request may have, in lower case: they are compared without regard to case.
 
     A comma beside a `*` is refused: it is a list, mistaken.
@@ -167,7 +171,7 @@ class UserAgentGlobs(_Globs):
         return cls(one.lower() for one in super().parse(value))
 
 
-class Methods(_Globs):
+class Methods(Globs):
     """Which methods a request may have, in upper case."""
 
     __slots__ = ()
@@ -197,7 +201,7 @@ class HostTable(dict[str, Revision]):
         return cls({host: Revision.parse(key) for host, key in value.items()})
 
 
-class Names(_Globs):
+class Names(Globs):
     """What Mixer's instances call a thing, the first choice first: compared without regard to case and to `_`, `-` and `.`."""
 
     __slots__ = ()
@@ -205,7 +209,7 @@ class Names(_Globs):
     form = re.compile(r"(?=.*[A-Za-z0-9])[-A-Za-z0-9_.]{1,253}")
 
 
-class ClientGlobs(_Globs):
+class ClientGlobs(Globs):
     """Which URIs a client's certificate may carry; `*` stands for anything but a slash."""
 
     __slots__ = ()

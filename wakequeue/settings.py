@@ -14,8 +14,9 @@ from wakequeue.episode import Rhythm
 from wakequeue.redis_url import RedisUrl
 from wakequeue.release import Release
 from wakequeue.setting_files import CertificatesFile, KeyFile, SecretFile
-from wakequeue.setting_schedules import Groups, Schedules, Zone
+from wakequeue.setting_schedules import Groups, Schedules
 from wakequeue.setting_shown import shown
+from wakequeue.setting_times import Zone
 from wakequeue.setting_types import (
     Address,
     ClientGlobs,

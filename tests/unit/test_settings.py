@@ -20,7 +20,7 @@ from wakequeue.errors import SettingsError
 from wakequeue.redis_url import Place, RedisUrl
 from wakequeue.release import Release
 from wakequeue.revision import Revision
-from wakequeue.schedule import Schedule
+from wakequeue.schedule import Schedule, next_start
 from wakequeue.setting_files import CertificatesFile, KeyFile, SecretFile
 from wakequeue.setting_sources import load
 from wakequeue.setting_types import (
@@ -565,6 +565,10 @@ BAD: Final[dict[str, list[str]]] = {
     ],
     "mixer_service_names": ["a b", "*", "-", "[]", '["a", ""]', "n" * 254, "caf\u00e9"],
     "namespaces": ["Shop", "shop,cart", "shop cart", "shop/cart", "[]", '["shop", ""]', "n" * 254, " "],
+    "schedules": ["office", "[]", "5", '{"office": {"every": "5m"', "null"],
+    "zone": ["Berlin", "Europe/Atlantis", "europe", "Europe", "/etc/localtime", "../UTC", "+02:00", "UTC ", "z" * 5000],
+    "groups": ["shop/web", "[]", "5", '{"shop/web": ["shop/cart"]', "null"],
+    "callers_per_pod": ["0", "-1", "1000001", "nan", "many"],
 }
 #: What the line says is allowed.
 ALLOWED: Final = {
@@ -599,6 +603,10 @@ ALLOWED: Final = {
     "revisions_by_host": "a table of hosts in lower case and their Revisions",
     "mixer_service_names": "a name, such as destination_service_name, or a list of such",
     "namespaces": "such as shop or team-*, or a list of such",
+    "schedules": 'a table of schedules by name, such as {"office": {"cron": "55 8 * * mon-fri", ',
+    "zone": "a time zone such as UTC or Europe/Berlin",
+    "groups": 'a table of applications or Revisions, each with those that wake with it, such as {"shop/web": ["shop/cart"]}',
+    "callers_per_pod": "a number above 0 and up to 1000000",
 }
 
 
@@ -614,6 +622,131 @@ def test_a_bad_value_is_refused(name: str, text: str, tmp_path: Path) -> None:
     line = refusal(file_of(tmp_path, f"{name} = {json.dumps(text)}"))
     assert line.startswith(f"{name} (in {tmp_path}/settings.toml) = {shown!r}: ")
     assert ALLOWED[name] in line
+
+
+FIELDS: Final = "; allowed is five fields: minute, hour, day of the month, month and day of the week, such as 55 8 * * mon-fri"
+MEMBERS: Final = "allowed is an application or a Revision, NAMESPACE/NAME, such as shop/cart, or a list of such"
+PATTERNS: Final = (
+    "allowed is an application or a Revision, NAMESPACE/NAME, in which *, ? and [...] stand for other applications, such as "
+    "shop/cart or shop/*, or a list of such"
+)
+DURATION: Final = "allowed is a duration from 1ms to 8784h, such as 500ms, 2s or 5m"
+INTERVAL: Final = "allowed is a duration of whole seconds, from 1s to 8784h, such as 90s, 10m or 24h"
+PODS: Final = "allowed is a whole number from 1 to 1000"
+KEYS: Final = "cron, every, zone, wakes, for, pods, jitter"
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"cron": "61 * * * *"}, f".cron = '61 * * * *': bad minute{FIELDS}"),
+        ({"cron": "0 8 * * mon-sun"}, f".cron = '0 8 * * mon-sun': bad day-of-week{FIELDS}"),
+        ({"cron": "0 8 30 2 *"}, f".cron = '0 8 30 2 *': bad day-of-month{FIELDS}"),
+        ({"cron": "0 8 */20 * mon#4"}, f".cron = '0 8 */20 * mon#4': there is no such day{FIELDS}"),
+        ({"cron": "0 0 8 * * *"}, f".cron = '0 0 8 * * *': {FIELDS[2:]}"),
+        ({"cron": "@daily"}, f".cron = '@daily': {FIELDS[2:]}"),
+        ({"cron": "0 8 * *"}, f".cron = '0 8 * *': {FIELDS[2:]}"),
+        ({"cron": ""}, f".cron = '': {FIELDS[2:]}"),
+        ({"cron": 5}, f".cron = 5: {FIELDS[2:]}"),
+        ({"cron": f"*/{'9' * 5000} * * * *"}, f".cron = '*/{'9' * 5000} * * * *': {FIELDS[2:]}"),
+        ({"cron": None}, ": either cron or every must be set"),
+        ({"every": "1h"}, ": either cron or every must be set"),
+        ({"cron": None, "every": "0s"}, f".every = '0s': {INTERVAL}"),
+        ({"cron": None, "every": "500ms"}, f".every = '500ms': {INTERVAL}"),
+        ({"cron": None, "every": "1.5s"}, f".every = '1.5s': {INTERVAL}"),
+        ({"cron": None, "every": "8785h"}, f".every = '8785h': {INTERVAL}"),
+        ({"cron": None, "every": 60}, f".every = 60: {INTERVAL}"),
+        ({"cron": None, "every": "1h", "zone": "UTC"}, ": zone may be set with cron only: an interval is the same in every zone"),
+        ({"zone": "Berlin"}, ".zone = 'Berlin': allowed is a time zone such as UTC or Europe/Berlin"),
+        ({"zone": 1}, ".zone = 1: allowed is a time zone such as UTC or Europe/Berlin"),
+        ({"wakes": None}, ": wakes must be set"),
+        *(
+            ({"wakes": wakes}, f".wakes = {wakes!r}: {PATTERNS}")
+            for wakes in ("", [], "web", "shop/", "*", "Shop/web", "shop/web/1", "shop/web-", f"shop/{'w' * 64}", "shop/[", [5], 5)
+        ),
+        ({"for": "9"}, f".for = '9': {DURATION}"),
+        ({"for": "8785h"}, f".for = '8785h': {DURATION}"),
+        *(({"for": "9h", "pods": pods}, f".pods = {pods!r}: {PODS}") for pods in (0, -1, 1001, 1.5, True, "2", 10**30)),
+        ({"pods": 2}, ": pods may be set with for only"),
+        ({"jitter": "24h"}, ".jitter = '24h': it must be shorter than the time between two starts (86400s)"),
+        ({"cron": "0,5 8 * * *", "jitter": "5m"}, ".jitter = '5m': it must be shorter than the time between two starts (300s)"),
+        ({"cron": None, "every": "5s", "jitter": "6s"}, ".jitter = '6s': it must be shorter than the time between two starts (5s)"),
+        ({"keep_for": "9h"}, f": 'keep_for' is nothing that a schedule says; allowed are {KEYS}"),
+        ({"a\nb": 1}, f": 'a\\nb' is nothing that a schedule says; allowed are {KEYS}"),
+    ],
+)
+def test_a_wrong_schedule_says_which_and_what_of_it(changed: dict[str, object], says: str) -> None:
+    """The line names the schedule, and what of it is wrong; what would mean nothing is refused as well."""
+    row = {"cron": "55 8 * * *", "wakes": "shop/web"} | changed
+    text = json.dumps({"night": GOOD_ROW, "office": {key: value for key, value in row.items() if value is not None}})
+    assert refusal({"WAKEQUEUE_SCHEDULES": text}) == f"WAKEQUEUE_SCHEDULES: office{says}"
+
+
+GOOD_ROW: Final = {"every": "1h", "wakes": "auth/token-*"}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"office": {}, "office": {}}', "'office' is there twice"),
+        ('{"office": {"every": "1h", "every": "2h"}}', "'every' is there twice"),
+        ('{"office": "55 8 * * *"}', f"office = '55 8 * * *': allowed is a table of {KEYS}"),
+        ('{"of fice": {}}', "'of fice': allowed is a name of at most 63 letters, digits, '-', '_' and '.'"),
+        ('{"": {}}', "'': allowed is a name of at most 63 letters, digits, '-', '_' and '.'"),
+        (json.dumps({"o" * 64: {}}), f"'{'o' * 64}': allowed is a name of at most 63 letters, digits, '-', '_' and '.'"),
+        (json.dumps(dict.fromkeys(map(str, range(1001)), GOOD_ROW)), "1001 schedules; allowed are at most 1000"),
+    ],
+)
+def test_wrong_schedules_are_refused(text: str, says: str) -> None:
+    """Neither a name nor a table may be what can't be one, be there twice, or be one too many."""
+    assert refusal({"WAKEQUEUE_SCHEDULES": text}) == f"WAKEQUEUE_SCHEDULES: {says}"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"shop": ["shop/cart"]}', "'shop': allowed is an application or a Revision, NAMESPACE/NAME, such as shop/web"),
+        ('{"shop/*": ["shop/cart"]}', "'shop/*': allowed is an application or a Revision, NAMESPACE/NAME, such as shop/web"),
+        ('{"shop/web": ["shop/*"]}', f"shop/web = ['shop/*']: {MEMBERS}"),
+        ('{"shop/web": ["cart"]}', f"shop/web = ['cart']: {MEMBERS}"),
+        ('{"shop/web": []}', f"shop/web = []: {MEMBERS}"),
+        ('{"shop/web": 5}', f"shop/web = 5: {MEMBERS}"),
+        ('{"a/b": ["a/c"], "a/b": ["a/d"]}', "'a/b' is there twice"),
+    ],
+)
+def test_a_wrong_group_says_which(text: str, says: str) -> None:
+    """The line names the group, and what its members may be: keys, for a pattern would say too little of what wakes."""
+    assert refusal({"WAKEQUEUE_GROUPS": text}) == f"WAKEQUEUE_GROUPS: {says}"
+
+
+def test_schedules_and_groups_are_tables_in_the_file(tmp_path: Path) -> None:
+    """As TOML has them; what is wrong with one names the file, and whatever it is called, it is shown."""
+    text = """
+[schedules.office]
+cron = "55 8 * * mon-fri"
+wakes = ["shop/*", "auth/token"]
+for = "9h"
+
+[groups]
+"shop/web" = "auth/token"
+"""
+    settings = load(file_of(tmp_path, text))
+    assert settings.schedules == {"office": Schedule("office", ("shop/*", "auth/token"), "55 8 * * mon-fri", keep_for=32_400)}
+    assert settings.groups == {"shop/web": ("auth/token",)}
+    line = refusal(file_of(tmp_path, text.replace("55 8", "61 8")))
+    assert line.startswith(f"schedules (in {tmp_path}/settings.toml): office.cron = '61 8 * * mon-fri': bad minute; allowed is ")
+
+
+@given(st.from_regex(r"([0-9*/,#L\-]{1,6} ){3,5}([0-7*/,#L\-]|mon){1,6}", fullmatch=True))
+def test_any_cron_expression_loads_and_starts_or_is_refused_in_one_line(cron: str) -> None:
+    """Whatever `cronsim` makes of it: what loads has starts, and soon says so."""
+    environ = {"WAKEQUEUE_SCHEDULES": json.dumps({"office": {"cron": cron, "wakes": "shop/web"}})}
+    try:
+        (schedule,) = load(environ).schedules.values()
+    except SettingsError as error:
+        assert str(error).startswith(f"WAKEQUEUE_SCHEDULES: office.cron = {cron!r}: ")  # noqa: PT017  what is drawn may load too
+    else:
+        assert next_start(schedule, 1.8e9, ZoneInfo("Europe/Berlin")) > 1.8e9
 
 
 @pytest.mark.parametrize(
