@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from heapq import merge
 from itertools import dropwhile, groupby, takewhile, tee
-from math import inf
+from math import ceil, inf
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -85,6 +85,16 @@ def newest_due(schedule: Schedule, after: float, until: float, zone: ZoneInfo) -
     return start if start > after else None
 
 
+def first_shown(wall: datetime, zone: ZoneInfo) -> float:
+    """When a zone's clocks first show a time; where they leave it out, when they show the next one."""
+    first, second = (wall.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1))
+    if first <= second:
+        return first
+    # It is left out between the two (PEP 495).
+    seconds = range(int(second), ceil(first))
+    return float(seconds.start + bisect_left(seconds, wall, key=lambda at: _shown(at, zone)))
+
+
 def _starts(cron: str, at: float, zone: ZoneInfo, *, back: bool) -> Iterator[float]:
     """The starts after a time, or back from it, each once. Before them may come some of the other side."""
     near, far = _shown(at, zone), _shown(at - DAY if back else at + DAY, zone)
@@ -94,7 +104,7 @@ def _starts(cron: str, at: float, zone: ZoneInfo, *, back: bool) -> Iterator[flo
         passes = (_moments(some, zone, fold) for fold, some in enumerate(tee(walls)))
         starts = merge(*passes, reverse=back)
     else:
-        starts = (_first_moment(wall, zone) for wall in walls)
+        starts = (first_shown(wall, zone) for wall in walls)
     return (start for start, _ in groupby(starts))
 
 
@@ -109,16 +119,3 @@ def _moments(walls: Iterator[datetime], zone: ZoneInfo, fold: int) -> Iterator[f
         at = wall.replace(tzinfo=zone, fold=fold).timestamp()
         if _shown(at, zone) == wall:
             yield at
-
-
-def _first_moment(wall: datetime, zone: ZoneInfo) -> float:
-    """When a wall clock first shows this; where it leaves it out, the second right after what is left out."""
-    late = wall.replace(tzinfo=zone).timestamp()
-    if _shown(late, zone) == wall:
-        return late
-    early = int(wall.replace(tzinfo=zone, fold=1).timestamp())
-    return float(early + bisect_left(range(early, int(late)), _offset(late, zone), key=lambda at: _offset(at, zone)))
-
-
-def _offset(at: float, zone: ZoneInfo) -> timedelta:
-    return datetime.fromtimestamp(at, zone).utcoffset() or timedelta()
