@@ -8,16 +8,15 @@ Times are Unix seconds.
 """
 
 import itertools
-import math
 import re
-from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Final, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from wakequeue.setting_schedules import Zone
+from wakequeue.schedule import first_shown
+from wakequeue.setting_times import Zone
 from wakequeue.setting_types import LONGEST, Seconds
 
 T = TypeVar("T")
@@ -77,28 +76,14 @@ def when(text: str, zone: ZoneInfo, now: float) -> float:
     if not DATE_AND_TIME.fullmatch(text):
         raise ValueError(text)
     told = datetime.fromisoformat(text)
-    return told.timestamp() if told.tzinfo else _shown_at(told, zone)
+    return told.timestamp() if told.tzinfo else first_shown(told, zone)
 
 
 def _next(time_of_day: time, zone: ZoneInfo, now: float) -> float:
     """Of days on which it would be shown only before now, as those are that come again, the next one has it."""
     today = datetime.fromtimestamp(now, zone).date()
     days = (datetime.combine(today + timedelta(days), time_of_day) for days in itertools.count())
-    return next(at for day in days if (at := _shown_at(day, zone)) > now)
-
-
-def _shown_at(local: datetime, zone: ZoneInfo) -> float:
-    """When a zone's clocks first show a date and time, or, where they never do, a later one."""
-    first, second = (local.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1))
-    if first <= second:
-        return first
-    # In a gap, the one is as long after it as the other is before it (PEP 495).
-    seconds = range(math.floor(second), math.ceil(first))
-    return float(seconds.start + bisect_left(seconds, local, key=lambda at: _clock(at, zone)))
-
-
-def _clock(at: float, zone: ZoneInfo) -> datetime:
-    return datetime.fromtimestamp(at, zone).replace(tzinfo=None)
+    return next(at for day in days if (at := first_shown(day, zone)) > now)
 
 
 def _read(told: Mapping[str, str], name: str, parse: Callable[[str], T], allowed: str) -> T | None:
