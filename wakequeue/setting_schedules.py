@@ -18,8 +18,8 @@ NAME: Final = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,62}")
 #: How many schedules there may be: a beat knows of each when it starts next.
 MOST_SCHEDULES: Final = 1_000
 
-#: How many starts are looked at to see how close they are.
-LOOKED_AT: Final = 60
+#: How many starts are looked at to see how close they are: few, for every command reads the settings.
+LOOKED_AT: Final = 3
 
 KEY: Final = f"{LABEL.pattern}/{LABEL.pattern}"
 
