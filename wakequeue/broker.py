@@ -1,11 +1,12 @@
-"""The one Celery configuration, and the doorbell: the message that says "these Revisions are due".
+"""The one Celery configuration, and the two messages: the doorbell, "these Revisions are due", and the start of a schedule.
 
-What another process reads is spelled here and nowhere else: the queue's name, the task's name and its one argument, a list of
-`namespace/name`.
+What another process reads is spelled here and nowhere else: the queue's name, the tasks' names and their arguments: a list of
+`namespace/name`; a schedule's name and a time in Unix seconds.
 """
 
 import functools
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final, cast
 
 from celery import Celery
@@ -18,6 +19,7 @@ from wakequeue.revision import Revision
 
 QUEUE: Final = "wakequeue"
 DELIVER: Final = "wakequeue.deliver"
+START: Final = "wakequeue.start"
 
 #: Few enough that one task is read at a glance in Flower, many enough that a mass wake-up is a handful of tasks.
 REVISIONS_PER_DOORBELL: Final = 256
@@ -78,6 +80,12 @@ def ring(app: Celery, revisions: Sequence[Revision]) -> int:
         names = [str(revision) for revision in revisions[start : start + REVISIONS_PER_DOORBELL]]
         app.send_task(DELIVER, args=[names], queue=QUEUE, retry=False)
     return len(starts)
+
+
+def send_start(app: Celery, schedule: str, at: datetime) -> None:
+    """Publish the start of a schedule; Flower shows its time as it is in the zone of `at`. Raises as `ring` does."""
+    shown = f"({schedule}, {at.isoformat(' ')})"
+    app.send_task(START, args=[schedule, at.timestamp()], argsrepr=shown, queue=QUEUE, retry=False)
 
 
 class _Connection(Connection):

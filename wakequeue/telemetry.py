@@ -26,9 +26,10 @@ _SECONDS: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.12
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-#: What a front exports, and what a worker exports.
+#: What a front exports, what a worker exports, and what a beat exports.
 FRONT: Final = CollectorRegistry()
 WORKER: Final = CollectorRegistry()
+BEAT: Final = CollectorRegistry()
 
 # The front
 CALLS = Counter("wakequeue_calls", "Calls from gateways, by what became of them.", ["protocol", "outcome"], registry=FRONT)
@@ -83,8 +84,13 @@ DRIFT = Gauge("wakequeue_ledger_drift_calls", "Recorded calls that are in no sta
 PLANNED = Gauge("wakequeue_planned_starts", "Starts that are planned for later.", registry=WORKER)
 QUEUED = Gauge("wakequeue_queued_tasks", "Doorbells that wait in the queue.", registry=WORKER)
 OLDEST_DUE = Gauge("wakequeue_oldest_due_seconds", "For how long the oldest due wake-up has been due.", registry=WORKER)
+LEFT_OUT = Counter("wakequeue_left_out", "Revisions that schedules mean and did not start, by reason.", ["reason"], registry=WORKER)
 
-# Both
+# The beat
+LEADS = Gauge("wakequeue_beat_leads", "1 while this beat is the one that starts what schedules say.", registry=BEAT)
+STARTS_SENT = Counter("wakequeue_starts_sent", "Starts of schedules that were sent to the workers, each time.", registry=BEAT)
+
+# Front and worker
 DOORBELLS = Counter("wakequeue_doorbells", "Doorbells published, by who rang.", ["by"], registry=None)
 CLUSTER_AGE = Gauge(
     "wakequeue_cluster_age_seconds",
@@ -107,6 +113,7 @@ CONFIRM = STAGE.labels("confirm")  # its frame written -> the pong
 for _registry in (FRONT, WORKER):
     for _both in (DOORBELLS, STAGE, CLUSTER_AGE, CLUSTER_OBJECTS, CLUSTER_LISTS, CLUSTER_WATCHES):
         _registry.register(_both)
+for _registry in (FRONT, WORKER, BEAT):
     ProcessCollector(registry=_registry)
     PlatformCollector(registry=_registry)
 
@@ -130,7 +137,7 @@ class Event(StrEnum):
     RENEWED = "renewed"
     #: Files with certificates or tokens changed and can't be used; what was in force before still is.
     NOT_RENEWED = "not_renewed"
-    #: Redis did not answer; calls are held in memory and recorded when it is back.
+    #: Redis did not answer; what is to be recorded waits until it is back.
     LEDGER_AWAY = "ledger_away"
     #: Redis answers again.
     LEDGER_BACK = "ledger_back"
@@ -166,6 +173,20 @@ class Event(StrEnum):
     WOKE_ALONE = "woke_alone"
     #: The sweep could not run, and tries again.
     SWEEP_FAILED = "sweep_failed"
+    #: This beat starts what schedules say.
+    LEADS = "leads"
+    #: Another beat does; this one takes over should that one be gone.
+    FOLLOWS = "follows"
+    #: There are no schedules, and the beat has nothing to do.
+    NO_SCHEDULES = "no_schedules"
+    #: The beat met a defect of wakequeue, and goes on.
+    BEAT_FAILED = "beat_failed"
+    #: A start of a schedule was made.
+    SCHEDULED = "scheduled"
+    #: Revisions of a schedule were not started: their namespace may not wake, or they don't exist.
+    LEFT_OUT = "left_out"
+    #: Not all that a schedule wakes is known here: the cluster isn't, or there is no such schedule. The beat asks again.
+    START_UNKNOWN = "start_unknown"
     #: The admin address is taken; this process serves its metrics on another port.
     ADMIN_PORT_TAKEN = "admin_port_taken"
 

@@ -21,7 +21,7 @@ from wakequeue.cluster.knowledge import Unknown
 from wakequeue.cluster.objects import WORKER as MIRRORED
 from wakequeue.codecs import codec_for
 from wakequeue.errors import SettingsError
-from wakequeue.ledger import WorkerLedger
+from wakequeue.ledger import Starts, WorkerLedger
 from wakequeue.reach import Reach
 from wakequeue.setting_shown import masked
 from wakequeue.setting_sources import load
@@ -32,6 +32,7 @@ from workers.autoscaler import AutoscalerConnection
 from workers.deliver import Deliverer
 from workers.hastener import Hastener
 from workers.mirroring import Mirroring
+from workers.scheduled import Scheduled
 from workers.sweep import Sweep
 from workers.watchdog import Watchdog
 
@@ -47,9 +48,11 @@ class Worker:
         hastener = Hastener(self.ledger, lambda: self.autoscaler.connections)
         mirror = access.mirror(settings, MIRRORED)
         self.mirroring = Mirroring(mirror) if mirror else None
-        self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings, hastener.hasten, mirror or Unknown())
+        cluster = mirror or Unknown()
+        self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings, hastener.hasten, cluster)
         self.watchdog = Watchdog(settings.stuck_after)
         ring = functools.partial(broker.ring, app)
+        self.scheduled = Scheduled(Starts.connect(reach, settings, broker.QUEUE), ring, cluster, settings)
         self.sweep = Sweep(self.ledger, ring, settings, self.watchdog, hastener)
         self.consumes = False
         self.admin = AdminServer(settings.admin_address, live=self._live, ready=self._ready, registry=WORKER)
@@ -98,7 +101,12 @@ def _deliverer() -> Deliverer:
     return _worker.deliverer
 
 
-tasks.register(app, _deliverer)
+def _scheduled() -> Scheduled:
+    assert _worker is not None, "a task ran before worker_init"
+    return _worker.scheduled
+
+
+tasks.register(app, _deliverer, _scheduled)
 signals.setup_logging.connect(configure_logging)
 
 

@@ -1,20 +1,20 @@
-"""The one task. It unpacks, delivers and returns; what it finds is in the ledger, not in its message."""
+"""The two tasks. Each unpacks, has it done and returns; what is to be delivered is in the ledger, not in a message."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from celery import Celery
-from celery.app.task import Task
 from celery.exceptions import Retry
 
-from wakequeue.broker import DELIVER
+from wakequeue.broker import DELIVER, START
 from wakequeue.errors import Retryable
 from wakequeue.revision import Revision
 from workers.deliver import Deliverer
+from workers.scheduled import Scheduled
 
 
-def register(app: Celery, deliverer: Callable[[], Deliverer]) -> "Task[[Sequence[str]], dict[str, int]]":
-    """Give the application its task; `deliverer` is asked for once the worker runs."""
+def register(app: Celery, deliverer: Callable[[], Deliverer], scheduled: Callable[[], Scheduled]) -> None:
+    """Give the application its tasks; `deliverer` and `scheduled` are asked for once the worker runs."""
 
     @app.task(name=DELIVER, acks_late=True, ignore_result=True)
     def deliver(names: Sequence[str]) -> dict[str, int]:
@@ -25,4 +25,11 @@ def register(app: Celery, deliverer: Callable[[], Deliverer]) -> "Task[[Sequence
             # The ledger holds the wake-ups and the sweep rings again: this only has Flower show what happened.
             raise Retry(message=f"released: {error}", exc=error) from error
 
-    return deliver
+    @app.task(name=START, acks_late=True, ignore_result=True)
+    def start(schedule: str, at: float) -> dict[str, int]:
+        """Make the start of a schedule at a time, in Unix seconds, unless that was done."""
+        try:
+            return asdict(scheduled().start(schedule, at))
+        except Retryable as error:
+            # As above; here it is the beat that asks again.
+            raise Retry(message=f"not yet: {error}", exc=error) from error

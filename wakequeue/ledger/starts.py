@@ -75,7 +75,7 @@ class Starts:
     """The starts of one ledger. Every method raises LedgerUnavailable where Redis gives no answer."""
 
     def __init__(self, client: Redis, settings: Settings, queue: str) -> None:
-        self._client, self._rules = client, rules(settings, queue)
+        self._client, self._queue, self._rules = client, queue, rules(settings, queue)
         verbs: tuple[Verb, ...] = ("begin", "cancel", "lead")
         self._scripts = {verb: client.register_script(script(verb)) for verb in verbs}
 
@@ -129,6 +129,10 @@ class Starts:
     def stand_down(self, beat: str) -> None:
         """Have this beat lead no longer."""
         self._run("lead", beat, 0)
+
+    def queued(self) -> int:
+        """How many tasks wait in the queue."""
+        return int(asked(self._client.llen, self._queue))
 
     def _run(self, verb: Verb, *arguments: Any) -> Any:  # noqa: ANN401  what a script takes and returns has no one type
         return asked(self._scripts[verb], args=arguments)

@@ -1,0 +1,89 @@
+"""One start of a schedule: the Revisions that it means, but for those that may not wake or aren't there, are told to the ledger.
+
+What it means may not be known here: the cluster wasn't listed yet, or these settings, older than the beat's, have no such schedule.
+Then nothing is done, and the beat asks again. Once it is too late for the start to be made up, it is made without anyone, so that
+the beat goes on to the next.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from kombu.exceptions import OperationalError
+
+from wakequeue.allowed import may_wake
+from wakequeue.cluster.knowledge import Cluster
+from wakequeue.ledger import Start, Starts
+from wakequeue.named import answerable, revisions_named
+from wakequeue.revision import Revision
+from wakequeue.schedule import Schedule
+from wakequeue.settings import Settings
+from wakequeue.telemetry import DOORBELLS, LEFT_OUT, Bounded, Event, info, warning
+
+
+@dataclass(slots=True)
+class Started:
+    """For how many Revisions the start is planned, for how many it rang at once, and how many were left out.
+
+    The others, if any, are awake or about to be, or have it from a task before this one.
+    """
+
+    planned: int = 0
+    rung: int = 0
+    left_out: int = 0
+
+
+class Scheduled:
+    """Makes the starts of schedules; safe to share between the threads of a worker.
+
+    `ring` publishes doorbells; `clock` gives Unix seconds, near enough to the ledger's to say what is too late.
+    """
+
+    def __init__(
+        self,
+        starts: Starts,
+        ring: Callable[[Sequence[Revision]], int],
+        cluster: Cluster,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._starts, self._ring, self._cluster, self._settings, self._clock = starts, ring, cluster, settings, clock
+        self._unknown, self._doorbell_lost = Bounded(Event.START_UNKNOWN), Bounded(Event.DOORBELL_LOST)
+
+    def start(self, name: str, at: float) -> Started:
+        """Make the start of a schedule at a time, in Unix seconds, once. Raises LedgerUnavailable where Redis is away."""
+        schedule = self._settings.schedules.get(name) or Schedule(name, wakes=())
+        meant = revisions_named(schedule.wakes, self._cluster, largest=self._settings.split == "largest")
+        if not (schedule.wakes and answerable(schedule.wakes, self._cluster)):
+            self._unknown.warning(schedule=name, wakes=",".join(schedule.wakes))
+            if not meant and self._clock() - at <= self._settings.make_up_within:
+                return Started()
+        wanted = self._without_left_out(name, meant)
+        starts = [Start(one, at + schedule.delay(at, one), schedule.keep_for, schedule.pods) for one in wanted]
+        begun = self._starts.begin_scheduled(name, at, starts)
+        started = Started(begun.planned, len(begun.due), len(meant) - len(wanted))
+        info(Event.SCHEDULED, schedule=name, **asdict(started))
+        self._ring_for(begun.due)
+        return started
+
+    def _without_left_out(self, name: str, meant: Sequence[Revision]) -> list[Revision]:
+        reasons = {one: self._reason(one) for one in meant}
+        for reason in ("denied", "gone"):
+            if left_out := [one for one in meant if reasons[one] == reason]:
+                LEFT_OUT.labels(reason).inc(len(left_out))
+                warning(Event.LEFT_OUT, schedule=name, revisions=len(left_out), first=left_out[0], reason=reason)
+        return [one for one in meant if not reasons[one]]
+
+    def _reason(self, revision: Revision) -> Literal["denied", "gone", ""]:
+        """Why a Revision may not start, empty where it may."""
+        if not may_wake(revision.namespace, self._settings):
+            return "denied"
+        return "gone" if self._cluster.exists(revision) is False else ""
+
+    def _ring_for(self, due: Sequence[Revision]) -> None:
+        """Have them delivered at once; where Redis doesn't take it, the sweep rings for them."""
+        try:
+            DOORBELLS.labels("schedule").inc(self._ring(due))
+        except (OperationalError, OSError) as error:
+            self._doorbell_lost.warning(error=error)
