@@ -1,7 +1,8 @@
 """`wakequeue up`: everything on one machine, kept running until Ctrl-C.
 
-Redis (embedded, unless one is set), a stand-in Autoscaler (unless one is set), the front, a worker and Flower, each in a process
-of its own. The admin address serves the metrics of front and worker together, with a label `role`.
+Redis (embedded, unless one is set), a stand-in Autoscaler (unless one is set), the front, a worker, a beat (where there are
+schedules) and Flower, each in a process of its own. The admin address serves the metrics of front, worker and beat together, with
+a label `role`.
 """
 
 import asyncio
@@ -39,7 +40,17 @@ from wakequeue.stopping import told_to_stop
 START_SECONDS: Final = 30.0
 OK: Final = 200
 PORTS: Final = (20_000, 32_000)
-COLOURS: Final = {"redis": "red", "autoscaler": "magenta", "hook": "cyan", "worker": "green", "flower": "yellow", "up": "bold"}
+#: The roles that have an admin port, in the order in which they start, and what it says of each that does its work.
+READY: Final = {"worker": "consumer: ok", "hook": "grpc: ok", "beat": "redis: ok"}
+COLOURS: Final = {
+    "redis": "red",
+    "autoscaler": "magenta",
+    "hook": "cyan",
+    "worker": "green",
+    "beat": "blue",
+    "flower": "yellow",
+    "up": "bold",
+}
 
 
 @click.command()
@@ -56,7 +67,8 @@ class Up:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._console = Console(highlight=False)
-        self._admin_ports = {"hook": _free_port(), "worker": _free_port()}
+        roles = ("hook", "worker", "beat") if settings.schedules else ("hook", "worker")
+        self._admin_ports = {role: _free_port() for role in roles}
         self._endpoint = settings.autoscaler_endpoint or f"ws://127.0.0.1:{_free_port()}"
         self._ledger = WorkerLedger.connect(Reach(settings), settings, timeout=0.5)
 
@@ -113,8 +125,9 @@ class Up:
             address = Address(self._endpoint.removeprefix("ws://"))
             yield [self._child("autoscaler", _wakequeue("autoscaler", "--address", address), ready=_listens(address))]
         yield [
-            self._child("worker", _wakequeue("worker"), ready=self._says("worker", "/readyz", "consumer: ok")),
-            self._child("hook", _wakequeue("hook"), ready=self._says("hook", "/readyz", "grpc: ok")),
+            self._child(role, _wakequeue(role), ready=self._says(role, "/readyz", words))
+            for role, words in READY.items()
+            if role in self._admin_ports
         ]
         yield [self._child("flower", _wakequeue("flower"), ready=_listens(settings.flower_address))]
 

@@ -1,0 +1,66 @@
+"""The beat's process: Celery's beat with a scheduler of ours, and its admin port. Nothing of a worker is in it."""
+
+import os
+import signal
+import socket
+import sys
+import uuid
+from functools import partial
+from typing import Any, NoReturn
+
+from celery.beat import Scheduler, Service
+
+from wakequeue import broker
+from wakequeue.admin import AdminServer
+from wakequeue.ledger import Starts
+from wakequeue.reach import Reach
+from wakequeue.settings import Settings
+from wakequeue.telemetry import BEAT, Event, configure_logging, info
+from workers.beat import Beat
+
+
+class LedgerScheduler(Scheduler):
+    """Celery's scheduler with a beat of ours: no file says what ran last, but the ledger."""
+
+    def __init__(self, beat: Beat, **celerys: Any) -> None:  # noqa: ANN401  what Celery's own takes
+        super().__init__(**celerys)
+        self._beat = beat
+
+    def setup_schedule(self) -> None:
+        """Nothing: schedules are in the settings."""
+
+    def tick(self) -> float:  # type: ignore[override]
+        """One tick of the beat; returns for how many seconds Celery may sleep."""
+        return self._beat.tick()
+
+    def close(self) -> None:
+        """Have another beat lead."""
+        self._beat.stand_down()
+        super().close()
+
+
+def run(settings: Settings) -> None:
+    """Beat until SIGTERM or SIGINT. Raises CannotStart where the admin port can't be served."""
+    configure_logging()
+    reach = Reach(settings)
+    app, starts = broker.make_app(reach), Starts.connect(reach, settings, broker.QUEUE)
+    name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+    beat = Beat(name, starts, partial(broker.send_start, app), settings)
+    admin = AdminServer(
+        settings.admin_address,
+        live=lambda: {"beat": beat.alive},
+        ready=lambda: {"redis": beat.ledger_answers},
+        registry=BEAT,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    info(Event.STARTED, role="beat", schedules=len(settings.schedules), admin_port=admin.port)
+    if not settings.schedules:
+        info(Event.NO_SCHEDULES)
+    Service(app, scheduler_cls=partial(LedgerScheduler, beat)).start()  # type: ignore[arg-type]
+    admin.close()
+
+
+def _end(*_signal: object) -> NoReturn:
+    """Celery's beat takes this for the wish to stop, whatever it does at the moment."""
+    sys.exit()
