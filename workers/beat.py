@@ -22,7 +22,7 @@ from wakequeue.telemetry import LEADS, STARTS_SENT, Bounded, Event, info, warnin
 
 #: For how long a beat leads that isn't heard of again; and how often each is heard of, or looks whether it may lead.
 LEAD_SECONDS: Final = 3.0
-LOOK_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 0.25
 
 #: After how long a start that the ledger doesn't have is sent again.
 AGAIN_SECONDS: Final = 5.0

@@ -15,7 +15,7 @@ from support.waiting import wait_until
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A front or a worker that is ready."""
+    """A front, a worker or a beat that is ready."""
 
     process: Process
     grpc_address: str
@@ -45,7 +45,7 @@ class Running:
 
 @dataclass
 class Installation:
-    """Starts fronts and workers with the same settings; all end with it."""
+    """Starts fronts, workers and beats with the same settings; all end with it."""
 
     redis_url: str
     autoscaler: str
@@ -59,6 +59,10 @@ class Installation:
     def worker(self, **env: str) -> Running:
         """A worker that consumes and is connected."""
         return self._start("worker", "/readyz", env)
+
+    def beat(self, **env: str) -> Running:
+        """A beat that leads, or would."""
+        return self._start("beat", "/readyz", env)
 
     def start(self, command: list[str], **env: str) -> Process:
         """Any command with the same settings."""

@@ -133,17 +133,17 @@ def test_each_schedule_by_itself() -> None:
 
 
 def test_it_sleeps_no_longer_than_until_the_next_start() -> None:
-    """A tick says when the next one is to be: in half a second, or when the next start is, whichever beat leads."""
+    """A tick says when the next one is to be: in a quarter of a second, or when the next start is, whichever beat leads."""
     site = Site()
     one, two = site.beat("one"), site.beat("two")
-    for second, wait in ((0, 0.5), (59, 0.5), (59.75, 0.25), (60, 0.5)):
+    for second, wait in ((0, 0.25), (59.5, 0.25), (59.875, 0.125), (60, 0.25)):
         site.ledger.now = NOON + second
         assert (one.tick(), two.tick()) == (wait, wait)
 
 
 def test_what_a_tick_takes_is_no_sleep() -> None:
     """The time that a tick took is not slept besides; one that took longer than there was is followed by another."""
-    for takes, wait in ((0.1, 0.15), (0.3, 0.0)):
+    for takes, wait in ((0.0625, 0.0625), (0.3, 0.0)):
         site = Site(minutely() | {"due": Schedule("due", ("shop/a",), every=1.0)})
         beat = site.beat()
         site.at(58, beat)
@@ -153,7 +153,7 @@ def test_what_a_tick_takes_is_no_sleep() -> None:
             site.ledger.now += takes
 
         beat._send = slow
-        site.ledger.now = NOON + 59.75
+        site.ledger.now = NOON + 59.875
         assert beat.tick() == pytest.approx(wait)
 
 
@@ -233,7 +233,7 @@ def test_without_schedules_it_idles() -> None:
     site = Site({})
     beat = site.beat()
     assert [site.at(second, beat) for second in (0, 3600)] == [[], []]
-    assert beat.tick() == 0.5
+    assert beat.tick() == 0.25
 
 
 class LastTick(Beat):
