@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from support.certificates import Authority
+from support.flower import page
 from support.processes import BIN, Process, clean_environment, free_port
 from support.stat_server import StatServer
 from support.waiting import wait_until
@@ -159,6 +160,26 @@ def test_what_is_recorded_survives(machine: Machine) -> None:
         elsewhere.start()
         up = machine.up()
         wait_until(lambda: elsewhere.requests()["default/patient"] == 3, what="3 calls reported")
+        stop(up)
+
+
+def test_up_with_a_schedule(machine: Machine) -> None:
+    """What a schedule wakes is reported without any call, and kept warm; Flower shows the schedule's task, `up` its beat."""
+    with StatServer() as elsewhere:
+        machine.env["WAKEQUEUE_AUTOSCALER_ENDPOINT"] = elsewhere.url
+        office = {"every": "2s", "wakes": ["shop/cart-00001", "shop/web-00001"], "for": "10s"}
+        machine.env["WAKEQUEUE_SCHEDULES"] = json.dumps({"office": office})
+        machine.env["FLOWER_UNAUTHENTICATED_API"] = "true"
+        up = machine.up()
+        for key in office["wakes"]:
+            elsewhere.wait_for(key, reports=3)
+        outcomes = json.loads(f"[{','.join(machine.run('history', '--json').lines)}]")
+        assert {caller for one in outcomes for caller in one["callers"]} == {"schedule office"}
+        assert 'wakequeue_beat_leads{role="beat"} 1.0' in machine.get("/metrics")
+        assert machine.get("/livez") == machine.get("/readyz") == "hook: ok\nworker: ok\nbeat: ok\n"
+        flower = f"http://{machine.env['WAKEQUEUE_FLOWER_ADDRESS']}/api/tasks?taskname=wakequeue.start"
+        tasks = wait_until(lambda: json.loads(page(flower) or "{}"), what="Flower to show a start")
+        assert next(iter(tasks.values()))["args"].startswith("(office, ")
         stop(up)
 
 

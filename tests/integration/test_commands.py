@@ -111,7 +111,7 @@ def test_a_port_in_use() -> None:
             hook.wait_for_line("started")
 
 
-@pytest.mark.parametrize("role", ["hook", "worker", "flower"])
+@pytest.mark.parametrize("role", ["hook", "worker", "beat", "flower"])
 def test_an_address_that_is_not_here(role: str, redis_server: RedisServer, stat_server: StatServer) -> None:
     """A process that can't serve its port ends with exit code 1 and one line that names the setting, without a traceback."""
     name = "WAKEQUEUE_FLOWER_ADDRESS" if role == "flower" else "WAKEQUEUE_ADMIN_ADDRESS"
