@@ -15,10 +15,16 @@ from wakequeue.revision import Revision
 WILD: Final = frozenset("*?[")
 
 
+def is_pattern(name: str) -> bool:
+    """Whether a name may mean several applications."""
+    return not WILD.isdisjoint(name)
+
+
 def revisions_named(names: Iterable[str], cluster: Cluster, *, largest: bool) -> list[Revision]:
     """The Revisions that names mean, in order: of an application all that have a share, or the one with the `largest` alone.
 
-    Patterns that aren't `answerable` mean none. Raises ValueError for a name that is neither a key nor a pattern.
+    Before the cluster's applications are listed a pattern means none, and a key a Revision. Raises ValueError for a name that is
+    neither.
     """
     keys, patterns = _sorted_out(names)
     meant = {revision for key in keys for revision in revisions_of(key, cluster, largest=largest)}
@@ -26,11 +32,6 @@ def revisions_named(names: Iterable[str], cluster: Cluster, *, largest: bool) ->
         everyone = matches(application.key, patterns)
         meant.update(one for one in _shares(application, largest=largest) if everyone or matches(str(one), patterns))
     return sorted(meant)
-
-
-def answerable(names: Iterable[str], cluster: Cluster) -> bool:
-    """Whether it can be said what the names mean: of patterns, not before the cluster's applications were listed."""
-    return not _sorted_out(names)[1] or cluster.applications() is not None
 
 
 def revisions_of(key: str, cluster: Cluster, *, largest: bool) -> Sequence[Revision]:
@@ -49,5 +50,5 @@ def _sorted_out(names: Iterable[str]) -> tuple[list[str], list[str]]:
     keys: list[str] = []
     patterns: list[str] = []
     for name in names:
-        (keys if WILD.isdisjoint(name) else patterns).append(name)
+        (patterns if is_pattern(name) else keys).append(name)
     return keys, patterns

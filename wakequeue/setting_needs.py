@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from wakequeue.named import is_pattern
 from wakequeue.setting_files import belongs
 
 Settings = Any
@@ -59,6 +60,10 @@ def _patient(settings: Settings) -> bool:
     return bool(settings.patience >= 4 * settings.report_every)
 
 
+def _any_pattern(settings: Settings) -> bool:
+    return any(is_pattern(name) for schedule in settings.schedules.values() for name in schedule.wakes)
+
+
 #: A setting's name, what must hold where it is set, and how a refusal says so.
 NEEDS: Final = (
     ("grpc_certificate_file", _set("grpc_key_file"), "grpc_key_file must be set too"),
@@ -71,6 +76,11 @@ NEEDS: Final = (
     ("report_every", _patient, "at most a quarter of patience"),
     ("grpc_token", lambda settings: not settings.grpc_token_file, "grpc_token_file must not be set too"),
     ("mode", lambda settings: settings.mode == "notify" or settings.kubernetes != "off", "kubernetes must be auto or on"),
+    (
+        "schedules",
+        lambda settings: settings.kubernetes != "off" or not _any_pattern(settings),
+        "patterns need kubernetes auto or on",
+    ),
     ("unwoken_after", lambda settings: settings.unwoken_after < settings.max_age, "shorter than max_age"),
     *_tls("redis", _redis_tls, "redis_url must be rediss://... or sentinels://..."),
     ("redis_password_file", _redis_open, "redis_url must be set, and have no password of its own"),

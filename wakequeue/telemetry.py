@@ -185,7 +185,7 @@ class Event(StrEnum):
     SCHEDULED = "scheduled"
     #: Revisions of a schedule were not started: their namespace may not wake, or they don't exist.
     LEFT_OUT = "left_out"
-    #: Not all that a schedule wakes is known here: the cluster isn't, or there is no such schedule. The beat asks again.
+    #: A schedule means nobody that is known here, or the cluster isn't known yet, and the beat asks again.
     START_UNKNOWN = "start_unknown"
     #: The admin address is taken; this process serves its metrics on another port.
     ADMIN_PORT_TAKEN = "admin_port_taken"

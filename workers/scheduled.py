@@ -1,13 +1,14 @@
 """One start of a schedule: the Revisions that it means, but for those that may not wake or aren't there, are told to the ledger.
 
-What it means may not be known here: the cluster wasn't listed yet, or these settings, older than the beat's, have no such schedule.
-Then nothing is done, and the beat asks again. Once it is too late for the start to be made up, it is made without anyone, so that
-the beat goes on to the next.
+Whom it means may not be known here: these settings, older than the beat's, have no such schedule, or the cluster wasn't listed yet.
+Then nothing is done, and the beat asks again. For the cluster that goes on for half of the time in which a start is made up: then
+names are read as they are without one. For the schedule, until it is too late, and the next one's turn.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Literal
 
 from kombu.exceptions import OperationalError
@@ -15,7 +16,7 @@ from kombu.exceptions import OperationalError
 from wakequeue.allowed import may_wake
 from wakequeue.cluster.knowledge import Cluster
 from wakequeue.ledger import Start, Starts
-from wakequeue.named import answerable, revisions_named
+from wakequeue.named import revisions_named
 from wakequeue.revision import Revision
 from wakequeue.schedule import Schedule
 from wakequeue.settings import Settings
@@ -55,10 +56,11 @@ class Scheduled:
         """Make the start of a schedule at a time, in Unix seconds, once. Raises LedgerUnavailable where Redis is away."""
         schedule = self._settings.schedules.get(name) or Schedule(name, wakes=())
         meant = revisions_named(schedule.wakes, self._cluster, largest=self._settings.split == "largest")
-        if not (schedule.wakes and answerable(schedule.wakes, self._cluster)):
+        waits = self._clock() - at <= self._waits_for(schedule)
+        if waits or not meant:
             self._unknown.warning(schedule=name, wakes=",".join(schedule.wakes))
-            if not meant and self._clock() - at <= self._settings.make_up_within:
-                return Started()
+        if waits:
+            return Started()
         wanted = self._without_left_out(name, meant)
         starts = [Start(one, at + schedule.delay(at, one), schedule.keep_for, schedule.pods) for one in wanted]
         begun = self._starts.begin_scheduled(name, at, starts)
@@ -66,6 +68,12 @@ class Scheduled:
         info(Event.SCHEDULED, schedule=name, **asdict(started))
         self._ring_for(begun.due)
         return started
+
+    def _waits_for(self, schedule: Schedule) -> float:
+        """How late a start may be, in seconds, and still wait for it to be known whom it means."""
+        if not schedule.wakes:
+            return self._settings.make_up_within
+        return self._settings.make_up_within / 2 if self._cluster.applications() is None else -inf
 
     def _without_left_out(self, name: str, meant: Sequence[Revision]) -> list[Revision]:
         reasons = {one: self._reason(one) for one in meant}

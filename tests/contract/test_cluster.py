@@ -401,8 +401,8 @@ def test_the_unknown_cluster() -> None:
     cluster: Cluster = Unknown()
     assert cluster.readiness(A) is cluster.exists(A) is None
     assert (cluster.behind(HOST), cluster.complaints(A)) == ((), "")
-    assert cluster.applications() is cluster.application("shop/cart") is cluster.scaling(A) is None
-    assert cluster.applications_of(A) == ()
+    assert cluster.application("shop/cart") is cluster.scaling(A) is None
+    assert cluster.applications_of(A) == cluster.applications() == ()
 
     async def wait() -> None:
         with contextlib.suppress(TimeoutError):

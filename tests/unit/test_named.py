@@ -4,7 +4,7 @@ import pytest
 from support.fakes import FakeCluster
 
 from wakequeue.cluster.knowledge import Application, Unknown
-from wakequeue.named import answerable, revisions_named
+from wakequeue.named import revisions_named
 from wakequeue.revision import Revision
 
 OLD, WEB, CANARY, CART, OTHER = map(
@@ -41,7 +41,6 @@ def cluster() -> FakeCluster:
 )
 def test_what_names_mean(cluster: FakeCluster, names: list[str], all_shares: list[Revision], largest: list[Revision]) -> None:
     """In order, each once; a pattern never means a Revision without traffic, and a key means any that is there, or may be."""
-    assert answerable(names, cluster)
     assert revisions_named(names, cluster, largest=False) == all_shares
     assert revisions_named(names, cluster, largest=True) == largest
 
@@ -56,16 +55,13 @@ def test_a_revision_comes_before_an_application_of_its_name(cluster: FakeCluster
 
 @pytest.mark.parametrize("unlisted", [FakeCluster(), Unknown()])
 def test_where_nothing_is_known(unlisted: FakeCluster | Unknown) -> None:
-    """A key is read as a Revision's; a pattern means nothing, and it is known that this is no answer."""
-    assert answerable(["shop/web"], unlisted)
-    assert not answerable(["shop/web", "shop/*"], unlisted)
+    """A key is read as a Revision's; a pattern means nothing."""
     assert revisions_named(["shop/web", "shop/*"], unlisted, largest=False) == [Revision("shop", "web")]
 
 
 def test_an_application_leads_where_it_led_while_the_cluster_is_away(cluster: FakeCluster) -> None:
     """What was heard last of applications counts."""
     cluster.away = True
-    assert answerable(["shop/*"], cluster)
     assert revisions_named(["shop/web", "shop/c*"], cluster, largest=False) == [CART, WEB, CANARY]
 
 

@@ -124,29 +124,44 @@ def test_patterns_mean_what_the_cluster_knows() -> None:
     assert (site.rung, site.made) == ([A], [NOW, NOW + 60])
 
 
-@pytest.mark.parametrize("wakes", [("shop/*",), ()])
-def test_what_is_not_known_here_is_asked_again(wakes: tuple[str, ...], log: pytest.LogCaptureFixture) -> None:
-    """A pattern before the cluster is known, or a schedule that only newer settings have: said, and not made.
-
-    Until it is too late: then it is over, and the next one's turn.
-    """
-    site = Site()
-    assert site.start(*wakes, at=NOW) == Started()
-    site.ledger.now = NOW + 300
-    assert site.start(*wakes, at=NOW) == Started()
-    assert site.made == []
-    assert log.messages == [f"start_unknown schedule=office wakes={wakes[0] if wakes else repr('')}"] * 2
-    site.ledger.now = NOW + 301
-    assert site.start(*wakes, at=NOW) == Started()
-    assert (site.made, site.ledger.starts) == ([NOW], [])
-
-
-def test_keys_do_not_wait_for_patterns(log: pytest.LogCaptureFixture) -> None:
-    """A schedule with both, before the cluster is known: whom it names by key starts in time, and the rest is said."""
+def test_without_a_cluster_a_pattern_means_nobody(log: pytest.LogCaptureFixture) -> None:
+    """And none is to come: the start is made, and it is said."""
     site = Site()
     assert site.start("shop/*", str(A)).rung == 1
-    assert site.made == [NOW]
-    assert log.messages[0] == f"start_unknown schedule=office wakes=shop/*,{A}"
+    assert site.start("shop/*", at=NOW + 60) == Started()
+    assert site.made == [NOW, NOW + 60]
+    assert "start_unknown schedule=office wakes=shop/*" in log.messages
+
+
+@pytest.mark.parametrize("name", ["shop/a", "shop/*"])
+def test_a_cluster_that_is_to_be_listed_is_waited_for(name: str, log: pytest.LogCaptureFixture) -> None:
+    """Asked again, the start is made of whom the names mean then: a key may be an application's."""
+    site = Site(FakeCluster())
+    site.ledger.now = NOW + 150
+    assert site.start(name, at=NOW) == Started()
+    assert (site.made, log.messages) == ([], [f"start_unknown schedule=office wakes={name}"])
+    site.cluster = known(A)
+    assert site.start(name, at=NOW).rung == 1
+    assert site.rung == [A]
+
+
+def test_a_cluster_that_is_away_for_long_keeps_no_revision_from_starting() -> None:
+    """Once half of the time is over in which a start is made up, keys are read as Revisions'."""
+    site = Site(FakeCluster())
+    site.ledger.now = NOW + 151
+    assert site.start(str(A), "shop/*", at=NOW).rung == 1
+    assert (site.rung, site.made) == ([A], [NOW])
+
+
+def test_a_schedule_that_only_newer_settings_have_is_asked_for_again(log: pytest.LogCaptureFixture) -> None:
+    """Another worker may have it. Until it is too late: then it is over, and the next one's turn."""
+    site = Site()
+    site.ledger.now = NOW + 300
+    assert site.start(at=NOW) == Started()
+    assert (site.made, log.messages) == ([], ["start_unknown schedule=office wakes=''"])
+    site.ledger.now = NOW + 301
+    assert site.start(at=NOW) == Started()
+    assert (site.made, site.ledger.starts) == ([NOW], [])
 
 
 def test_a_start_that_is_too_late_is_the_ledgers_to_bury() -> None:

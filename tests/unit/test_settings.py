@@ -719,6 +719,16 @@ def test_a_wrong_group_says_which(text: str, says: str) -> None:
     assert refusal({"WAKEQUEUE_GROUPS": text}) == f"WAKEQUEUE_GROUPS: {says}"
 
 
+def test_patterns_need_a_cluster() -> None:
+    """A schedule whose pattern could never mean anybody is refused; keys need no cluster."""
+    for wakes, refused in (("shop/*", True), ("shop/web", False)):
+        told = {"WAKEQUEUE_SCHEDULES": json.dumps({"office": {"every": "1h", "wakes": wakes}}), "WAKEQUEUE_KUBERNETES": "off"}
+        if refused:
+            assert refusal(told).endswith(": patterns need kubernetes auto or on")
+        else:
+            load(told)
+
+
 def test_schedules_and_groups_are_tables_in_the_file(tmp_path: Path) -> None:
     """As TOML has them; what is wrong with one names the file, and whatever it is called, it is shown."""
     text = """

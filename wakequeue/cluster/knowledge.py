@@ -54,7 +54,7 @@ class Cluster(Protocol):
         ...
 
     def applications(self) -> Sequence[Application] | None:
-        """All applications; None where they were never listed, so that none can be said not to be there.
+        """All applications; None while they are yet to be listed, so that none can be said not to be there.
 
         Of these and the next two, what was heard last counts, however long ago.
         """
@@ -94,8 +94,9 @@ class Unknown:
         """None."""
         return ()
 
-    def applications(self) -> None:
-        """Nothing."""
+    def applications(self) -> tuple[Application, ...]:
+        """None, and none to come."""
+        return ()
 
     def application(self, key: str) -> None:
         """None."""

@@ -85,7 +85,7 @@ class Mirror:
 
     def applications(self) -> Sequence[Application] | None:
         """See `Cluster`."""
-        return self._view.applications() if self._reflectors[Route].listed else None
+        return self._view.applications() if self._reflectors[Route].answered.is_set() else None
 
     def application(self, key: str) -> Application | None:
         """See `Cluster`."""
