@@ -1,6 +1,7 @@
 """Processes that a test owns: started with an environment of their own, read line by line, ended with the test."""
 
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -22,10 +23,19 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+#: This process's share of the ports below those that systems give to outgoing connections: pytest-xdist runs several side by side.
+PORTS = range(
+    10_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")),
+    20_000,
+    int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+)
+_ports = itertools.cycle(random.sample(PORTS, len(PORTS)))
+
+
 def free_port() -> int:
-    """A port that nothing listens on, from below those that systems give to outgoing connections."""
+    """A port that nothing listens on, and that is given to nobody else for long."""
     while True:
-        port = random.randrange(10_000, 20_000)
+        port = next(_ports)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
 
