@@ -1,11 +1,12 @@
 """What the acceptance tests print: how long clients waited after their application was up, and what a hook costs a gateway."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 import pytest
 from rich.console import Console
 from rich.table import Table
+from support.told import told
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +29,22 @@ TABLES = {
     "through Envoy to a warm application, in ms": ("configuration", "load"),
 }
 ADDED, OVERHEAD = TABLES
-ROWS = pytest.StashKey[list[Times]]()
+
+#: Has a row shown in its table.
+Show = Callable[[Times], None]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Begin with empty tables."""
-    config.stash[ROWS] = []
+@pytest.fixture
+def show(record_property: Callable[[str, object], None]) -> Show:
+    """Take the rows of a test."""
+    return lambda times: record_property("times", asdict(times))
 
 
-@pytest.fixture(scope="session")
-def rows(request: pytest.FixtureRequest) -> list[Times]:
-    """What the tables will show."""
-    return request.config.stash[ROWS]
-
-
-def pytest_terminal_summary(config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the tables that have rows."""
+    all_rows = [Times(**times) for times in told(terminalreporter, "times")]
     for title, words in TABLES.items():
-        rows = [row for row in config.stash[ROWS] if row.table == title]
+        rows = [row for row in all_rows if row.table == title]
         table = Table(*words, "times", "p50", "p95", "p99", "most", title=title, title_justify="left")
         for column in table.columns[len(words) :]:
             column.justify = "right"

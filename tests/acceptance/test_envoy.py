@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from acceptance.conftest import ADDED, Times
+from acceptance.conftest import ADDED, Show, Times
 from support.entrance import CART, HELLO, WAKING_FOR, Entrance
 from support.envoy import needs_envoy
 from support.visitor import Answer, Visitor
@@ -80,7 +80,7 @@ def test_wakes_exactly_what_is_asked_for(entrance: Entrance) -> None:
 
 @pytest.mark.parametrize("ready_after", [0.5, 2.0])
 @pytest.mark.parametrize("clients", [1, 50])
-def test_clients_are_held_until_it_is_up(entrance: Entrance, rows: list[Times], clients: int, ready_after: float) -> None:
+def test_clients_are_held_until_it_is_up(entrance: Entrance, show: Show, clients: int, ready_after: float) -> None:
     """Whoever asks for a sleeping application gets its answer once it is up, and counts as one request whatever was tried."""
     before = entrance.reported()
     coming = entrance.envoy.up_after(ready_after, HELLO[1])
@@ -89,7 +89,7 @@ def test_clients_are_held_until_it_is_up(entrance: Entrance, rows: list[Times], 
     assert min(answer.at for answer in answers) >= coming.at()
     entrance.wait_reported(HELLO[2], clients, before)
     words = (entrance.file, str(clients), f"{ready_after:g} s")
-    rows.append(Times(ADDED, words, [1000 * (answer.at - coming.at()) for answer in answers]))
+    show(Times(ADDED, words, [1000 * (answer.at - coming.at()) for answer in answers]))
 
 
 def test_other_protocols_are_held_too(entrance: Entrance) -> None:

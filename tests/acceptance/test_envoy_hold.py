@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from acceptance.conftest import ADDED, Times
+from acceptance.conftest import ADDED, Show, Times
 from support.bootstrap import for_holding
 from support.cluster import Cluster
 from support.entrance import HELLO, Entrance
@@ -75,7 +75,7 @@ def held(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.mark.parametrize("late", [0.0, 0.1])
 @pytest.mark.parametrize("ready_after", [0.5, 2.0])
 @pytest.mark.parametrize("clients", [1, 500])
-def test_clients_are_held_until_it_is_ready(held: Held, rows: list[Times], clients: int, ready_after: float, late: float) -> None:
+def test_clients_are_held_until_it_is_ready(held: Held, show: Show, clients: int, ready_after: float, late: float) -> None:
     """Every client gets its answer, also where Envoy hears later than the front that there are endpoints; each counts once."""
     held.sleep()
     entrance = held.entrance
@@ -86,7 +86,7 @@ def test_clients_are_held_until_it_is_ready(held: Held, rows: list[Times], clien
     assert min(answer.at for answer in answers) >= ready.at()
     entrance.wait_reported(HELLO[2], clients, before)
     words = (f"{entrance.file}, hold", str(clients), f"{ready_after:g} s" + (f", {late:g} s late" if late else ""))
-    rows.append(Times(ADDED, words, [1000 * (answer.at - ready.at()) for answer in answers]))
+    show(Times(ADDED, words, [1000 * (answer.at - ready.at()) for answer in answers]))
 
 
 def test_clients_that_leave_are_held_no_more(held: Held) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from acceptance.conftest import OVERHEAD, Times
+from acceptance.conftest import OVERHEAD, Show, Times
 from support.bootstrap import as_it_is, without_filter
 from support.entrance import CART, Entrance
 from support.envoy import needs_envoy
@@ -54,7 +54,7 @@ def _awake(entrance: Entrance) -> None:
     wait_until(lambda: entrance.cart.ask().status == 200 and awake() > before, what="a call answered from memory")
 
 
-def test_one_after_another(gateways: dict[str, Visitor], rows: list[Times]) -> None:
+def test_one_after_another(gateways: dict[str, Visitor], show: Show) -> None:
     """Each request is answered 200."""
     took: dict[str, list[float]] = {name: [] for name in gateways}
 
@@ -66,11 +66,12 @@ def test_one_after_another(gateways: dict[str, Visitor], rows: list[Times]) -> N
                     took[name] += [await connections.send() for _ in range(A_TURN)]
 
     asyncio.run(run())
-    rows += [Times(OVERHEAD, (name, "sequential"), times) for name, times in took.items()]
+    for name, times in took.items():
+        show(Times(OVERHEAD, (name, "sequential"), times))
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_at_a_rate(gateways: dict[str, Visitor], rows: list[Times], name: str) -> None:
+def test_at_a_rate(gateways: dict[str, Visitor], show: Show, name: str) -> None:
     """Each request is answered 200. What it took is counted from when it was due."""
 
     async def run() -> list[float]:
@@ -82,4 +83,4 @@ def test_at_a_rate(gateways: dict[str, Visitor], rows: list[Times], name: str) -
                 tasks.append(group.create_task(connections.send(due)))
         return [task.result() for task in tasks]
 
-    rows.append(Times(OVERHEAD, (name, f"{A_SECOND}/s"), asyncio.run(run())))
+    show(Times(OVERHEAD, (name, f"{A_SECOND}/s"), asyncio.run(run())))

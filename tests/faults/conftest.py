@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,7 @@ from rich.table import Table
 from support.fault import Row
 from support.installation import Installation
 from support.mutant import Mutant
-
-ROWS = pytest.StashKey[list[Row]]()
+from support.told import told
 
 #: How often, at most, a fault is done to a mutant that fails whenever it is hurt.
 TIMES_FOR_A_MUTANT = 5
@@ -27,7 +26,7 @@ class Trial:
 
     env: dict[str, str]
     full: bool
-    rows: list[Row]
+    record_property: Callable[[str, object], None]
     mutant: Mutant | None = None
     stack: ExitStack = field(default_factory=ExitStack)
 
@@ -44,7 +43,7 @@ class Trial:
     def judge(self, row: Row) -> Row:
         """Put a row into the table, and return it for the test to judge."""
         if self.mutant is None:
-            self.rows.append(row)
+            self.record_property("row", asdict(row))
         return row
 
 
@@ -68,18 +67,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="do each fault as often as it takes to trust it")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Begin with an empty table."""
-    config.stash[ROWS] = []
-
-
 @pytest.fixture
-def trial(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trial]:
+def trial(request: pytest.FixtureRequest, tmp_path: Path, record_property: Callable[[str, object], None]) -> Iterator[Trial]:
     """The packages as they are; with `mutant`, its copy too."""
     made: Mutant | None = getattr(request, "param", None)
     env = made.write(tmp_path / "mutant") if made else {}
-    config = request.config
-    trial = Trial(env, bool(config.getoption("--full")), config.stash[ROWS], made)
+    trial = Trial(env, bool(request.config.getoption("--full")), record_property, made)
     with trial.stack:
         yield trial
 
@@ -93,14 +86,14 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Iterator[pytest.Te
     return report
 
 
-def pytest_terminal_summary(config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table."""
     table = Table(
         "fault", "times", "recorded", "delivered", "twice", "lost", "worst recovery", title="faults", title_justify="left"
     )
     for column in table.columns[1:]:
         column.justify = "right"
-    for row in config.stash[ROWS]:
+    for row in (Row(**row) for row in told(terminalreporter, "row")):
         numbers = (row.times, row.recorded, row.delivered, row.twice, row.lost)
         table.add_row(row.fault, *(f"{number:,}" for number in numbers), f"{row.worst_recovery:.2f} s")
     Console(width=132).print(table)
