@@ -38,22 +38,24 @@ class Held:
     def _slices(self) -> float:
         return self.entrance.front.metric("wakequeue_cluster_objects", collection="endpointslices")
 
-    def ready_after(self, seconds: float, late: float) -> "Ready":
-        """Have it get ready after a while, and Envoy hear of that `late`."""
-        return Ready(self, seconds, late)
+    def ready_after(self, clients: int, seconds: float, late: float) -> "Ready":
+        """Have it get ready a while after so many clients are held, and Envoy hear of that `late`."""
+        return Ready(self, clients, seconds, late)
 
 
 class Ready(threading.Thread):
     """An application that gets ready while others wait for it; `at` waits for that, and says when Envoy knew."""
 
-    def __init__(self, held: Held, seconds: float, late: float) -> None:
+    def __init__(self, held: Held, clients: int, seconds: float, late: float) -> None:
         super().__init__()
-        self._held, self._seconds, self._late = held, seconds, late
+        self._held, self._clients, self._seconds, self._late = held, clients, seconds, late
         self._at = 0.0
         self.start()
 
     def run(self) -> None:
         """Wait, and be ready."""
+        front = self._held.entrance.front
+        wait_until(lambda: front.metric("wakequeue_held_calls") == self._clients, what=f"{self._clients} held clients")
         time.sleep(self._seconds)
         self._held.cluster.ready(HELLO[2])
         time.sleep(self._late)
@@ -80,7 +82,7 @@ def test_clients_are_held_until_it_is_ready(held: Held, show: Show, clients: int
     held.sleep()
     entrance = held.entrance
     before = entrance.reported()
-    ready = held.ready_after(ready_after, late)
+    ready = held.ready_after(clients, ready_after, late)
     answers = entrance.hello.crowd(clients)
     assert {answer.status for answer in answers} == {200}
     assert min(answer.at for answer in answers) >= ready.at()
