@@ -132,7 +132,8 @@ class Ledger:
 
     def types(self) -> dict[str, bytes]:
         """Every key with its type."""
-        return {name.decode(): self.client.type(name) for name in self.client.scan_iter()}
+        found = ((name.decode(), self.client.type(name)) for name in self.client.scan_iter())
+        return {name: kind for name, kind in found if kind != b"none"}  # what expired meanwhile
 
     def expires_in(self, revision: Revision) -> float | None:
         """The seconds until a Revision's hash expires; None where it doesn't."""
