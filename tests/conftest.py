@@ -1,5 +1,6 @@
 """Fixtures that every kind of test may use."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -49,7 +50,8 @@ def installation(redis_server: RedisServer, stat_server: StatServer) -> Iterator
 @pytest.fixture(scope="session")
 def statgob(tmp_path_factory: pytest.TempPathFactory) -> Statgob:
     """Go's own reading and writing of gob frames."""
-    return build_statgob(tmp_path_factory.mktemp("statgob"))
+    mine = tmp_path_factory.getbasetemp()
+    return build_statgob((mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "statgob")
 
 
 @pytest.fixture

