@@ -13,7 +13,7 @@ from support.envoy import needs_envoy
 from support.visitor import KeptConnections, Visitor
 from support.waiting import wait_until
 
-pytestmark = needs_envoy
+pytestmark = [needs_envoy, pytest.mark.alone]
 
 CONFIGURATIONS = {
     "none": ("lua.yaml", without_filter),

@@ -25,6 +25,7 @@ def test_a_call_becomes_a_stat(installation: Installation, stat_server: StatServ
     assert {one.stat.others for one in reports} == {()}
 
 
+@pytest.mark.alone
 def test_the_first_report_is_prompt(installation: Installation, stat_server: StatServer) -> None:
     """The first report arrives within 100 ms of the call, by the median of twenty."""
     hook, _ = installation.hook(), installation.worker()
@@ -38,6 +39,7 @@ def test_the_first_report_is_prompt(installation: Installation, stat_server: Sta
     assert statistics.median(seconds) < 0.1, seconds
 
 
+@pytest.mark.alone
 def test_a_burst_is_reported_whole(installation: Installation, stat_server: StatServer) -> None:
     """500 calls for one sleeping Revision are reported as 500 requests and, once all are in, as a concurrency of 500."""
     hook, _ = installation.hook(), installation.worker()
@@ -53,6 +55,7 @@ def test_a_burst_is_reported_whole(installation: Installation, stat_server: Stat
     assert len(stat_server.of("default/burst")) <= 4, "the first report, its correction and two repeats"
 
 
+@pytest.mark.alone
 def test_a_mass_wake_up(installation: Installation, stat_server: StatServer) -> None:
     """2,000 sleeping Revisions called at once are all reported within 2 s of the last answer."""
     hook, _ = installation.hook(), installation.worker()
@@ -62,6 +65,7 @@ def test_a_mass_wake_up(installation: Installation, stat_server: StatServer) -> 
     assert set(stat_server.requests().values()) == {1}
 
 
+@pytest.mark.alone
 def test_the_rhythm_holds_across_fronts_and_workers(installation: Installation, stat_server: StatServer) -> None:
     """However many fronts and workers there are, a Revision is reported once a second, and every call is counted once."""
     hooks = [installation.hook() for _ in range(2)]
