@@ -22,7 +22,7 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     up, child, merged         everything on one machine: it keeps each child, and serves their admin ports as one
     wake                      Revisions woken by hand, now or at a time, and that taken back
     status, history, dead     what the ledger holds, what became of each wake-up, and those that were given up
-    schedules                 when each schedule starts next, and what is planned
+    schedule_command, outlook when each schedule starts next, and what is planned
     standin                   the stand-in Autoscaler
     doctor                    what is well in an installation, and what isn't
 """

@@ -1,7 +1,7 @@
 """The one Celery configuration, and the two messages: the doorbell, "these Revisions are due", and the start of a schedule.
 
-What another process reads is spelled here and nowhere else: the queue's name, the tasks' names and their arguments: a list of
-`namespace/name`; a schedule's name and a time in Unix seconds.
+What another process reads is spelled here and nowhere else: the names of the queues, one for each, and of the tasks, and their
+arguments: a list of `namespace/name`; a schedule's key and a time in Unix seconds.
 """
 
 import functools
@@ -18,6 +18,7 @@ from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 
 QUEUE: Final = "wakequeue"
+STARTS: Final = "wakequeue.starts"
 DELIVER: Final = "wakequeue.deliver"
 START: Final = "wakequeue.start"
 
@@ -37,6 +38,7 @@ def make_app(reach: Reach) -> Celery:
     app = Celery("wakequeue", broker=reach.broker_url, set_as_current=False)
     app.conf.update(
         task_default_queue=QUEUE,
+        task_queues={QUEUE: {}, STARTS: {}},
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         task_ignore_result=True,
@@ -83,9 +85,9 @@ def ring(app: Celery, revisions: Sequence[Revision]) -> int:
 
 
 def send_start(app: Celery, schedule: str, at: datetime) -> None:
-    """Publish the start of a schedule; Flower shows its time as it is in the zone of `at`. Raises as `ring` does."""
-    shown = f"({schedule}, {at.isoformat(' ')})"
-    app.send_task(START, args=[schedule, at.timestamp()], argsrepr=shown, queue=QUEUE, retry=False)
+    """Publish the start of a schedule, by its key; Flower shows its time as it is in the zone of `at`. Raises as `ring` does."""
+    shown = f"({schedule.partition('@')[0]}, {at.isoformat(' ')})"
+    app.send_task(START, args=[schedule, at.timestamp()], argsrepr=shown, queue=STARTS, retry=False)
 
 
 class _Connection(Connection):

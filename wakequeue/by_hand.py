@@ -57,6 +57,9 @@ class Asked:
         if pods and not keep_for:
             msg = "pods: only with for, which says for how long so many are kept"
             raise ValueError(msg)
+        if "zone" in told and at is None:
+            msg = "zone: only with at, which is a time in it"
+            raise ValueError(msg)
         return cls(at or 0.0, keep_for or 0.0, pods or 1, zone)
 
     def times(self, now: float) -> dict[str, str | int]:

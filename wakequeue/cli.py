@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "mixer": ("gateway_hook.mixer.command", "mixer"),
     "status": ("wakequeue.status", "status"),
     "history": ("wakequeue.history", "history"),
-    "schedule": ("wakequeue.schedules", "schedule"),
+    "schedule": ("wakequeue.schedule_command", "schedule"),
     "dead": ("wakequeue.dead", "dead"),
     "doctor": ("wakequeue.doctor.command", "doctor"),
 }

@@ -243,7 +243,7 @@ def _kept(report: Report, keep: Keep, episode: Episode, now: float, rhythm: Rhyt
     """The report with no less than what keeps the Revision, for as long as it stands for."""
     since = now - rhythm.report_every if episode.last_report is None else episode.last_report
     seconds = min(now - since, 2 * rhythm.report_every)
-    return Report(max(report.concurrency, keep.concurrency * seconds), max(report.requests, math.ceil(keep.requests * seconds)))
+    return Report(max(report.concurrency, keep.concurrency * seconds), max(report.requests, round(keep.requests * seconds)))
 
 
 def _ready_at(episode: Episode, rhythm: Rhythm) -> float:

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from itertools import chain, islice
+from typing import Final
 
 from wakequeue.allowed import may_wake
 from wakequeue.cluster.knowledge import Cluster
 from wakequeue.named import revisions_of
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
+
+#: How many are looked at for one Revision, whether they are woken or not: an annotation may name thousands that don't exist.
+MOST_LOOKED_AT: Final = 1_000
 
 
 class Groups:
@@ -19,16 +23,16 @@ class Groups:
     def of(self, revision: Revision) -> list[Revision]:
         """Those that wake with this one, and with these in turn: the nearest first, each once, and never itself.
 
-        It goes `group_depth` far, and `group_size` bounds it. A Revision that is known not to exist, or whose namespace may not
-        wake, is left out, and so is who would wake with it alone.
+        It goes `group_depth` far, and `group_size` bounds it, as `MOST_LOOKED_AT` does. A Revision that is known not to exist, or
+        whose namespace may not wake, is left out, and so is who would wake with it alone.
         """
         return list(islice(self._nearest_first(revision), self._settings.group_size))
 
     def _nearest_first(self, source: Revision) -> Iterator[Revision]:
-        seen, nearest = {source}, [source]
+        seen, nearest, looks = {source}, [source], iter(range(MOST_LOOKED_AT))
         for _ in range(self._settings.group_depth):
             next_to_them = []
-            for one in chain.from_iterable(map(self._next_to, nearest)):
+            for one, _ in zip(chain.from_iterable(map(self._next_to, nearest)), looks, strict=False):
                 if one not in seen:
                     seen.add(one)
                     if may_wake(one.namespace, self._settings) and self._cluster.exists(one) is not False:

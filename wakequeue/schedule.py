@@ -64,6 +64,11 @@ class Schedule:
                 yield start
         yield from dropwhile(lambda start: start <= at, _starts(self.cron, at, self.zone or zone, back=False))
 
+    def key(self, zone: ZoneInfo) -> str:
+        """What it goes by in the ledger: its name, and a digest of all that it says, so that a changed one is another."""
+        said = (self.cron, self.every, (self.zone or zone).key, self.wakes, self.keep_for, self.pods, self.jitter)
+        return f"{self.name}@{blake2b(repr(said).encode(), digest_size=4).hexdigest()}"
+
     def delay(self, start: float, revision: Revision) -> float:
         """How late a Revision starts, in seconds: the same for all who ask."""
         digest = blake2b(f"{self.name} {start:.3f} {revision}".encode(), digest_size=4).digest()

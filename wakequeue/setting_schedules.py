@@ -72,7 +72,7 @@ KINDS: Final[dict[str, Any]] = {
 #: What it must say besides, so that none of it means nothing.
 NEEDS: Final[tuple[tuple[Callable[[KeysView[str]], bool], str], ...]] = (
     (lambda said: "wakes" in said, "wakes must be set"),
-    (lambda said: ("cron" in said) != ("every" in said), "either cron or every must be set"),
+    (lambda said: ("cron" in said) != ("every" in said), "one of cron and every must be set, not both"),
     (lambda said: not said >= {"zone", "every"}, "zone may be set with cron only: an interval is the same in every zone"),
     (lambda said: "pods" not in said or "for" in said, "pods may be set with for only"),
 )

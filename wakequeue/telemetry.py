@@ -185,6 +185,8 @@ class Event(StrEnum):
     SCHEDULED = "scheduled"
     #: Revisions of a schedule were not started: their namespace may not wake, or they don't exist.
     LEFT_OUT = "left_out"
+    #: A start that was sent to the workers isn't in the ledger after 5 s, and is sent again.
+    SENT_AGAIN = "sent_again"
     #: A schedule means nobody that is known here, or the cluster isn't known yet, and the beat asks again.
     START_UNKNOWN = "start_unknown"
     #: The admin address is taken; this process serves its metrics on another port.

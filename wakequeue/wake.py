@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from typing import Literal
 
 import click
 from kombu.exceptions import OperationalError
@@ -41,7 +42,7 @@ def wake(
         raise click.UsageError(str(error)) from error
     wanted = list(dict.fromkeys(revisions))
     _refuse_namespaces(wanted, settings)
-    outcome = "planned" if _begin(wanted, asked, settings) else "recorded"
+    outcome = _begin(wanted, asked, settings)
     for revision in wanted:
         said = {"revision": str(revision), "outcome": outcome} | asked.times(now)
         click.echo(json.dumps(said) if as_json else _line(said))
@@ -76,15 +77,18 @@ def _refuse_namespaces(revisions: Sequence[Revision], settings: Settings) -> Non
         raise click.ClickException(msg)
 
 
-def _begin(revisions: Sequence[Revision], asked: Asked, settings: Settings) -> bool:
-    """Hand starts to the ledger, and ring for those that are due; returns whether they are planned for later."""
+def _begin(revisions: Sequence[Revision], asked: Asked, settings: Settings) -> Literal["planned", "recorded"]:
+    """Hand starts to the ledger, and ring for those that are due; returns what became of them."""
     reach = Reach(settings)
     starts = [Start(revision, asked.at, asked.keep_for, asked.pods) for revision in revisions]
     begun = Starts.connect(reach, settings, broker.QUEUE).begin(f"hand {_who()}", starts)
     if begun.due:
         with contextlib.suppress(OperationalError, OSError):  # the sweep rings
             broker.ring(broker.make_app(reach), begun.due)
-    return begun.planned > 0
+    if begun.missed:
+        msg = "by Redis's clock that is past for longer than make_up_within: they are dead letters, expired"
+        raise click.ClickException(msg)
+    return "planned" if begun.planned else "recorded"
 
 
 def _who() -> str:

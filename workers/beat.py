@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from kombu.exceptions import OperationalError
 
+from wakequeue.broker import STARTS
 from wakequeue.errors import LedgerUnavailable
 from wakequeue.ledger import Led, Starts
 from wakequeue.schedule import Schedule, newest_due, next_start
@@ -23,6 +25,9 @@ from wakequeue.telemetry import LEADS, STARTS_SENT, Bounded, Event, info, warnin
 #: For how long a beat leads that isn't heard of again; and how often each is heard of, or looks whether it may lead.
 LEAD_SECONDS: Final = 3.0
 LOOK_SECONDS: Final = 0.25
+
+#: How many starts wait for a worker at most.
+MOST_QUEUED: Final = 16
 
 #: After how long a start that the ledger doesn't have is sent again.
 AGAIN_SECONDS: Final = 5.0
@@ -45,13 +50,13 @@ class Sent(NamedTuple):
 
 
 def due(schedules: Mapping[str, Schedule], led: Led, zone: ZoneInfo) -> Due:
-    """What is due at the ledger's time; `zone` is for schedules that name none."""
+    """What is due at the ledger's time, of schedules by their keys; `zone` is for those that name none."""
     starts, coming = {}, math.inf
-    for name, schedule in schedules.items():
-        start = _next_start(schedule, led.last_starts[name], zone)
+    for key, schedule in schedules.items():
+        start = _next_start(schedule, led.last_starts[key], zone)
         if start <= led.now:
-            starts[name] = newest_due(schedule, led.last_starts[name], led.now, zone) or start
-            start = _next_start(schedule, starts[name], zone)
+            starts[key] = newest_due(schedule, led.last_starts[key], led.now, zone) or start
+            start = _next_start(schedule, starts[key], zone)
         coming = min(coming, start)
     return Due(starts, coming)
 
@@ -60,18 +65,18 @@ def to_send(starts: Mapping[str, float], sent: Mapping[str, Sent], now: float) -
     """Those starts that were not sent yet, or so long ago that they are sent again."""
     never = Sent(-math.inf, -math.inf)
 
-    def is_new(name: str, start: float) -> bool:
-        last = sent.get(name, never)
+    def is_new(key: str, start: float) -> bool:
+        last = sent.get(key, never)
         return last.start != start or now - last.at >= AGAIN_SECONDS
 
-    return {name: start for name, start in starts.items() if is_new(name, start)}
+    return {key: start for key, start in starts.items() if is_new(key, start)}
 
 
 class Beat:
     """One beat, by a name unlike any other's.
 
-    `send` publishes the start of a schedule at a time; nothing is, while the queue is long, for that would only lengthen it.
-    `clock` gives the seconds that pass.
+    `send` publishes the start of a schedule, by its key, at a time; `MOST_QUEUED` wait at most, for more would only lengthen the
+    queue. `clock` gives the seconds that pass.
     """
 
     def __init__(
@@ -83,12 +88,13 @@ class Beat:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name, self._starts, self._send = name, starts, send
-        self._schedules, self._zone, self._ring_below = settings.schedules, settings.zone.info, settings.ring_below
+        self._zone = settings.zone.info
+        self._schedules = {one.key(self._zone): one for one in settings.schedules.values()}
         self._stuck_after, self._clock = settings.stuck_after, clock
         self._sent: dict[str, Sent] = {}
         self._leads: bool | None = None
         self._away = False
-        self._failed = Bounded(Event.BEAT_FAILED)
+        self._failed, self._again = Bounded(Event.BEAT_FAILED), Bounded(Event.SENT_AGAIN)
         self._ticked_at = clock()
 
     @property
@@ -118,25 +124,25 @@ class Beat:
         if self._leads:
             self._leads = False
             try:
-                self._starts.stand_down(self._name)
+                self._starts.stand_down(STARTS, self._name)
             except LedgerUnavailable as error:
                 self._lose(error)
 
     def _look(self) -> float:
-        led = self._starts.lead(self._name, self._schedules, LEAD_SECONDS)
+        led = self._starts.lead(STARTS, self._name, self._schedules, LEAD_SECONDS)
         began = self._clock()
         found = due(self._schedules, led, self._zone)
         if led.leads:
-            self._send_all(to_send(found.starts, self._sent, led.now), led.now)
+            self._send_some(to_send(found.starts, self._sent, led.now), led)
         self._tell(leads=led.leads)
         return max(0.0, min(LOOK_SECONDS, found.next - led.now - (self._clock() - began)))
 
-    def _send_all(self, starts: Mapping[str, float], now: float) -> None:
-        if not starts or self._starts.queued() >= self._ring_below:
-            return
-        for name, start in starts.items():
-            self._send(name, datetime.fromtimestamp(start, self._schedules[name].zone or self._zone))
-            self._sent[name] = Sent(start, now)
+    def _send_some(self, starts: Mapping[str, float], led: Led) -> None:
+        for key, start in islice(starts.items(), max(0, MOST_QUEUED - led.queued)):
+            if key in self._sent and self._sent[key].start == start:
+                self._again.warning(schedule=self._schedules[key].name, late=f"{led.now - start:.1f}")
+            self._send(key, datetime.fromtimestamp(start, self._schedules[key].zone or self._zone))
+            self._sent[key] = Sent(start, led.now)
             STARTS_SENT.inc()
 
     def _tell(self, *, leads: bool) -> None:

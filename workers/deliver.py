@@ -50,7 +50,7 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Planned:
+class _Decided:
     lease: Lease
     step: Step
     frame: Frame | None
@@ -78,7 +78,7 @@ class Deliverer:
         cluster: Cluster,
     ) -> None:
         self._ledger, self._autoscaler, self._codec, self._settings = ledger, autoscaler, codec, settings
-        self._cluster, self._wakings, self._company = cluster, Wakings(cluster), Company(ledger.client, settings, cluster)
+        self._cluster, self._wakings, self._company = cluster, Wakings(cluster), Company(ledger, settings, cluster)
         self._rhythm = settings.rhythm
         self._rhythms = {style: replace(self._rhythm, original_style=style == "original") for style in ("activator", "original")}
         self._hasten = hasten
@@ -105,8 +105,8 @@ class Deliverer:
 
     def _deliver(self, taken: Taken, delivered: Delivered) -> None:
         batches = [self._prepare(taken, delivered)]
-        if company := self._company.begin(one.lease for one in batches[0] if one.begins):
-            batches.append(self._prepare(self._ledger.take(company), delivered))
+        if company := self._company.take(one.lease for one in batches[0] if one.begins):
+            batches.append(self._prepare(company, delivered))
         frames = [one.frame for batch in batches for one in batch if one.frame is not None]
         try:
             if frames:
@@ -119,29 +119,29 @@ class Deliverer:
         for batch in batches:
             delivered.lost += self._settle(batch)
 
-    def _prepare(self, taken: Taken, delivered: Delivered) -> list[_Planned]:
+    def _prepare(self, taken: Taken, delivered: Delivered) -> list[_Decided]:
         """Decide what to say of what was taken together, and bury those of which nothing will ever be said."""
         for limit, delayed in taken.delayed.items():
             DELAYED.labels(limit).inc(delayed)
             delivered.delayed += delayed
-        planned, doomed = self._plan(taken.leases)
+        decided, doomed = self._decide(taken.leases)
         delivered.taken += len(taken.leases)
         delivered.buried += sum(self._bury(dead, reason) for reason, dead in doomed.items())
-        return planned
+        return decided
 
-    def _plan(self, leases: list[Lease]) -> tuple[list[_Planned], dict[str, list[Lease]]]:
+    def _decide(self, leases: list[Lease]) -> tuple[list[_Decided], dict[str, list[Lease]]]:
         """What to send of each lease, and by reason those of which nothing will ever be sent."""
-        planned: list[_Planned] = []
+        decided: list[_Decided] = []
         doomed: dict[str, list[Lease]] = {}
         for lease in leases:
             QUEUE.observe(lease.taken_at - lease.due_at)
             try:
-                planned.append(self._compose(lease))
+                decided.append(self._compose(lease))
             except Permanent as error:
                 doomed.setdefault(error.reason, []).append(lease)
-        return planned, doomed
+        return decided, doomed
 
-    def _compose(self, lease: Lease) -> _Planned:
+    def _compose(self, lease: Lease) -> _Decided:
         now, rhythm = lease.taken_at, self._rhythms.get(lease.style, self._rhythm)
         readiness = self._cluster.readiness(lease.revision)
         keep = keep_of(lease.pods, self._cluster.scaling(lease.revision), self._settings) if lease.pods else None
@@ -164,21 +164,21 @@ class Deliverer:
         else:
             step = rest(lease.episode, now=now, rhythm=rhythm, readiness=readiness)
         if step.report is None:
-            return _Planned(lease, step, None)
+            return _Decided(lease, step, None)
         message = StatMessage(lease.revision, self._settings.pod_name, step.report.concurrency, step.report.requests)
         try:
-            return _Planned(lease, step, self._codec.encode(message, now))
+            return _Decided(lease, step, self._codec.encode(message, now))
         except Exception as error:
             # Whatever it is, the codec would raise it again, and the wake-ups beside this one would wait for its lease.
             raise Unencodable from error
 
-    def _settle(self, planned: list[_Planned]) -> int:
-        if not planned:
+    def _settle(self, decided: list[_Decided]) -> int:
+        if not decided:
             return 0
-        settled = [self._wakings.settled(one.lease, one.step) for one in planned]
+        settled = [self._wakings.settled(one.lease, one.step) for one in decided]
         lost = self._ledger.settle(settled)
         self._wakings.count(one for one in settled if one.lease.revision not in lost)
-        for one in planned:
+        for one in decided:
             if one.step.report is not None:
                 REPORTS.labels(one.step.phase).inc()
                 REQUESTS.inc(one.lease.calls)

@@ -10,10 +10,8 @@ from wakequeue.episode import Keep
 from wakequeue.settings import Settings
 
 
-def keep_of(pods: int, scaling: Scaling | None, settings: Settings) -> Keep | None:
-    """What keeps so many pods of a Revision that is scaled by this, None where it isn't known; None where none are to be kept."""
-    if not pods:
-        return None
+def keep_of(pods: int, scaling: Scaling | None, settings: Settings) -> Keep:
+    """What keeps so many pods, one at least, of a Revision that is scaled by this; None where that isn't known."""
     least = settings.awake_concurrency
     if scaling is not None and scaling.metric == "rps":
         return Keep(least, 1.0 if pods == 1 else (pods - 0.5) * scaling.per_pod)

@@ -193,8 +193,8 @@ def test_a_revision_that_requests_wait_for_says_so(subject: Subject) -> None:
 def test_what_begins_is_due_or_planned(subject: Subject) -> None:
     """Those of now, or of a time that has just come, are the caller's to ring; the others are counted."""
     later, just_now = time.time() + 60, time.time() - 0.1
-    assert subject.begin(Start(A), Start(B, at=later, keep_for=60), Start(C, at=just_now)) == Begun(1, [A, C])
-    assert subject.begin(Start(B, at=later, keep_for=60)) == Begun(1, [])
+    assert subject.begin(Start(A), Start(B, at=later, keep_for=60), Start(C, at=just_now)) == Begun(planned=1, made=2, due=[A, C])
+    assert subject.begin(Start(B, at=later, keep_for=60)) == Begun(planned=1)
 
 
 def test_nothing_begins_in_an_absent_ledger(subject: Subject) -> None:

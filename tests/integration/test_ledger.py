@@ -13,7 +13,7 @@ from support.ledger import HOUR, REVISIONS, A, B, C, D, Ledger, entry, key, only
 from support.redis_server import RedisServer
 from support.waiting import wait_until
 
-from wakequeue.broker import QUEUE
+from wakequeue.broker import QUEUE, STARTS
 from wakequeue.episode import Episode
 from wakequeue.errors import LedgerUnavailable
 from wakequeue.ledger import Commit, FrontLedger, Lease, Recorded, Start, WorkerLedger
@@ -530,7 +530,7 @@ def test_the_keys_are_those_of_the_docstring(ledger: Ledger) -> None:
     ledger.record(replace(entry(C), style="original"), waits(D, "1"))
     ledger.take(B, C, rate_limit=2, rate_burst=1, namespace_rate_limit=1, namespace_rate_burst=1)
     ledger.starts.begin("hand", [Start(D, keep_for=HOUR), Start(D, at=ledger.now() + HOUR)])
-    ledger.starts.lead("beat", ["office"], HOUR)
+    ledger.starts.lead(STARTS, "beat", ["office"], HOUR)
     names |= ledger.types()
     assert {only([kind for kind in KEYS if fnmatch.fnmatchcase(name, kind)]) for name in names} == set(KEYS)
     assert all(names[name] == KEYS[kind] for name in names for kind in KEYS if fnmatch.fnmatchcase(name, kind))

@@ -3,11 +3,12 @@
 import pytest
 from support.ledger import HOUR, A, B, C, D, Ledger, entry, key, only
 
-from wakequeue.broker import QUEUE
+from wakequeue.broker import QUEUE, STARTS
 from wakequeue.episode import Episode
 from wakequeue.errors import LedgerFull
-from wakequeue.ledger import Cancelled, History, Plan, Start
+from wakequeue.ledger import Cancelled, History, Plan, Start, Starts
 from wakequeue.revision import Revision
+from wakequeue.settings import Settings
 
 
 def begin(ledger: Ledger, *starts: Start) -> list[Revision]:
@@ -117,14 +118,74 @@ def test_a_late_start_is_kept_no_longer_than_it_would_have_been(ledger: Ledger) 
     assert only(ledger.take(A)).pods == 0
 
 
+def test_of_one_revision_and_time_each_cause_has_a_plan(ledger: Ledger) -> None:
+    """Nobody's plan is another's; who says it again means the last."""
+    at = round(ledger.now()) + HOUR
+    for cause, keep_for in (("hand ann", 60.0), ("hand bob", 0.0), ("hand ann", 90.0)):
+        ledger.starts.begin(cause, [Start(A, at=at, keep_for=keep_for)])
+    assert {(plan.cause, plan.keep_for) for plan in ledger.starts.planned()} == {("hand ann", 90), ("hand bob", 0)}
+    ledger.let_come(*ledger.starts.planned())
+    ledger.sweep()
+    lease = only(ledger.take(A))
+    assert (lease.callers, lease.kept_until) == ({"hand ann": 1, "hand bob": 1}, pytest.approx(at + 90, abs=0.01))
+
+
+def test_starts_go_by_rediss_clock_and_not_by_the_ledgers(ledger: Ledger) -> None:
+    """Where that was ahead once, it stays so; what is to start in ten minutes does so then, and is kept for its time."""
+    ahead = 3 * 3_600_000
+    ledger.client.hset("{wakequeue}:totals", mapping={"clock": round(ledger.now() * 1000) + ahead, "ahead": ahead})
+    now = ledger.now()
+    begun = ledger.starts.begin("hand", [Start(A, at=now + 600), Start(B, at=now - 60, keep_for=120), Start(C, keep_for=60)])
+    assert (begun.planned, begun.missed, begun.due) == (1, 0, [B, C])
+    assert ledger.sweep() == (0, [])
+    b, c = ledger.take(B, C)
+    assert b.taken_at == pytest.approx(now + ahead / 1000, abs=5)
+    assert b.kept_until == pytest.approx(now + ahead / 1000 + 60, abs=5)
+    assert c.kept_until == pytest.approx(now + ahead / 1000 + 60, abs=5)
+    assert ledger.starts.lead(STARTS, "one", [], 1).now == pytest.approx(now, abs=5)
+    assert ledger.starts.clock() == pytest.approx(now, abs=5)
+
+
+def test_a_missed_start_takes_no_other_letters_place(ledger: Ledger) -> None:
+    """It is a dead letter while there is room; beyond it is discarded, and told of all the same."""
+    ledger.record(entry(D, 7))
+    ledger.bury(ledger.take(D))
+    starts = Starts(ledger.client, Settings(keep_dead_letters=2), QUEUE)
+    late = ledger.now() - 600
+    assert starts.begin("hand", [Start(one, at=late) for one in (A, B, C)]).missed == 3
+    ledger.sweep(keep_dead_letters=2)
+    assert [(letter.revision, letter.calls) for letter in ledger.letters.find(lambda _: True)] == [(D, 7), (A, 1)]
+    counted = ledger.census()
+    assert (counted.discarded_calls, counted.letters_dropped, counted.drift_calls) == (2, 2, 0)
+    assert len(History(ledger.client).newest(9)) == 4
+
+
+def test_what_is_kept_warm_keeps_to_the_rate_limits(ledger: Ledger) -> None:
+    """However long ago its last call was."""
+    begin(ledger, *(Start(one, keep_for=HOUR) for one in (A, B, C)))
+    for one in (A, B, C):
+        ledger.client.hset(key(one), "last_call", 1)
+    limits = {"rate_limit": 2, "rate_burst": 1, "namespace_rate_limit": 1, "namespace_rate_burst": 1}
+    assert len(ledger.take(A, B, C, **limits)) == 1
+
+
+def test_to_be_kept_for_as_long_again_is_no_news(ledger: Ledger) -> None:
+    """What is said again takes its time; it adds nothing, and is no reason to start who is awake."""
+    begin(ledger, Start(A, keep_for=HOUR))
+    begin(ledger, Start(A, keep_for=HOUR, only_asleep=True))
+    lease = only(ledger.take(A))
+    assert (lease.calls, lease.kept_since) == (1, pytest.approx(lease.taken_at, abs=5))
+
+
 def test_plans_have_an_end(ledger: Ledger) -> None:
-    """What there is no room for is refused whole, and nothing of it is recorded."""
+    """What there is no room for is refused whole, and nothing of it is recorded; what starts now needs none."""
     ledger.client.zadd("{wakequeue}:planned", {f"many/r{number} 1": 9e15 for number in range(99_999)})
     later = ledger.now() + HOUR
     with pytest.raises(LedgerFull):
         begin(ledger, Start(A), Start(B, at=later), Start(C, at=later))
     assert ledger.census().recorded_calls == 0
     assert ledger.starts.begin("hand", [Start(B, at=later)]).planned == 1
+    assert begin(ledger, Start(A), Start(B)) == [A, B]
 
 
 def test_what_is_taken_back_does_not_start(ledger: Ledger) -> None:
@@ -145,7 +206,7 @@ def test_a_schedules_start_is_made_once(ledger: Ledger) -> None:
     """The same start again, or an older one, changes nothing; the next one is another."""
     now = round(ledger.now())
     for at, due in ((now - 20, [A, B]), (now - 20, []), (now - 30, []), (now - 10, [])):
-        begun = ledger.starts.begin_scheduled("office", at, [Start(B, at=at), Start(A, at=at)])
+        begun = ledger.starts.begin_scheduled("office", at, "schedule office", [Start(B, at=at), Start(A, at=at)])
         assert begun.due == due
     assert [(lease.calls, lease.callers) for lease in ledger.take(A, B)] == [(2, {"schedule office": 2})] * 2
     assert ledger.starts.last_starts() == {"office": now - 10}
@@ -155,10 +216,10 @@ def test_a_schedules_start_that_was_made_in_part_goes_on_where_it_ended(ledger: 
     """A worker that dies between two scripts leaves the rest to the next one; until then the start isn't the schedule's last."""
     at = round(ledger.now())
     many = [Revision("many", f"r{number:04}") for number in range(1_500)]
-    ledger.starts.begin_scheduled("office", at, [Start(one) for one in many])
+    ledger.starts.begin_scheduled("office", at, "schedule office", [Start(one) for one in many])
     ledger.client.hset("{wakequeue}:schedules", "office", f"{at * 1000} {many[1199]}")
     assert ledger.starts.last_starts()["office"] < at
-    ledger.starts.begin_scheduled("office", at, [Start(one) for one in many])
+    ledger.starts.begin_scheduled("office", at, "schedule office", [Start(one) for one in many])
     assert ledger.starts.last_starts()["office"] == at
     assert ledger.census().recorded_calls == 1_800
 
@@ -166,24 +227,31 @@ def test_a_schedules_start_that_was_made_in_part_goes_on_where_it_ended(ledger: 
 def test_a_start_of_a_schedule_that_means_nobody_is_made(ledger: Ledger) -> None:
     """It is not asked for again."""
     at = round(ledger.now())
-    assert ledger.starts.begin_scheduled("office", at, []).due == []
+    assert ledger.starts.begin_scheduled("office", at, "schedule office", []).due == []
     assert ledger.starts.last_starts() == {"office": at}
 
 
 def test_one_beat_leads(ledger: Ledger) -> None:
-    """Until it stands down, or has not been heard of for its time; a schedule that is new to the ledger had its last start now."""
-    led = ledger.starts.lead("one", ["office"], HOUR)
+    """Until it stands down, or has not been heard of for its time; a schedule that is new to the ledger had its last start now.
+
+    One that only the ledger has is forgotten.
+    """
+    led = ledger.starts.lead(STARTS, "one", ["office"], HOUR)
     assert led.leads
     assert led.last_starts == {"office": pytest.approx(led.now, abs=0.001)}
-    other = ledger.starts.lead("other", ["office", "new"], HOUR)
+    other = ledger.starts.lead(STARTS, "other", ["office", "new"], HOUR)
     assert (other.leads, other.last_starts["office"]) == (False, led.last_starts["office"])
     assert ledger.starts.last_starts() == led.last_starts
-    ledger.starts.stand_down("other")
-    assert ledger.starts.lead("one", [], HOUR).leads
-    ledger.starts.stand_down("one")
-    assert ledger.starts.lead("other", [], HOUR).leads
+    ledger.starts.stand_down(STARTS, "other")
+    assert ledger.starts.lead(STARTS, "one", [], HOUR).leads
+    ledger.starts.stand_down(STARTS, "one")
+    assert ledger.starts.lead(STARTS, "other", [], HOUR).leads
+    assert ledger.starts.lead(STARTS, "other", ["new"], HOUR).last_starts.keys() == {"new"}
+    assert ledger.starts.last_starts().keys() == {"new"}
+    ledger.client.rpush(STARTS, 1, 2)
+    assert ledger.starts.lead(STARTS, "one", ["new"], HOUR).queued == 2
     ledger.client.delete("{wakequeue}:beat")
-    assert ledger.starts.lead("one", [], HOUR).leads
+    assert ledger.starts.lead(STARTS, "one", [], HOUR).leads
     assert 0 < ledger.client.pttl("{wakequeue}:beat") <= HOUR * 1000
 
 

@@ -77,7 +77,7 @@ class FakeLedger:
             raise LedgerUnavailable("away")
         self.begun += [(cause, start) for start in starts]
         due = [start.revision for start in starts if start.at <= time.time()]
-        return Begun(len(starts) - len(due), due)
+        return Begun(planned=len(starts) - len(due), made=len(due), due=due)
 
     def report(self, revision: Revision, ago: float = 0.0) -> None:
         """Have a Revision's calls reported, its first report `ago` seconds in the past."""

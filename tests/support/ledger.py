@@ -121,14 +121,25 @@ class Ledger:
         """Let a Revision's hash expire now."""
         self.client.delete(key(revision))
 
-    def dump(self) -> dict[bytes, tuple[bytes, int]]:
+    def dump(self) -> dict[bytes, tuple[object, int]]:
         """Every key with its value and the time when it expires, but for those that go by themselves within seconds."""
         names = [
             name
             for name in self.client.scan_iter()
             if not name.startswith((b"{wakequeue}:rate", b"{wakequeue}:ring", b"{wakequeue}:hastened"))
         ]
-        return {name: (self.client.dump(name), self.client.pexpiretime(name)) for name in names}
+        return {name: (self._content(name), self.client.pexpiretime(name)) for name in names}
+
+    def _content(self, name: bytes) -> object:
+        """What a key holds, in whichever order Redis keeps it."""
+        read = {
+            b"hash": self.client.hgetall,
+            b"zset": lambda key: self.client.zrange(key, 0, -1, withscores=True),
+            b"stream": self.client.xrange,
+            b"list": lambda key: self.client.lrange(key, 0, -1),
+            b"string": self.client.get,
+        }
+        return read[self.client.type(name)](name)
 
     def types(self) -> dict[str, bytes]:
         """Every key with its type."""
@@ -148,7 +159,7 @@ class Ledger:
 
 def plan_id(plan: Plan) -> str:
     """What a plan goes by."""
-    return f"{plan.revision} {round(plan.at * 1000)}"
+    return f"{plan.revision} {round(plan.at * 1000)} {plan.cause}"
 
 
 def key(revision: Revision) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from celery.beat import Service
 from kombu.exceptions import OperationalError
-from support.starts import FakeStarts
+from support.starts import FakeStarts, name_of
 
 from wakequeue.broker import make_app
 from wakequeue.reach import Reach
@@ -50,7 +50,7 @@ class Site:
         """What publishes a start."""
         if self.fails_with:
             raise self.fails_with
-        self.sent.append((name, at.timestamp()))
+        self.sent.append((name_of(name), at.timestamp()))
         self.shown.append(str(at))
 
     def clock(self) -> float:
@@ -79,12 +79,13 @@ def test_a_schedule_that_is_new_has_nothing_to_be_made_up() -> None:
     assert [site.at(second, beat) for second in (0, 30, 59.999, 60)] == [[], [], [], [60]]
 
 
-def test_a_start_is_sent_again_until_the_ledger_has_it() -> None:
-    """A task that was lost is sent again after 5 s; one whose start is recorded never."""
+def test_a_start_is_sent_again_until_the_ledger_has_it(log: pytest.LogCaptureFixture) -> None:
+    """A task that was lost is sent again after 5 s, and that is said; one whose start is recorded never."""
     site = Site()
     beat = site.beat()
     site.at(0, beat)
     assert [site.at(second, beat) for second in (60, 60.5, 64.9, 65, 69.9, 70)] == [[60], [], [], [60], [], [60]]
+    assert [line for line in log.messages if line.startswith("sent_again")] == ["sent_again schedule=office late=5.0"]
     site.ledger.has("office", NOON + 60)
     assert [site.at(second, beat) for second in (75, 119.9, 120)] == [[], [], [120]]
 
@@ -197,12 +198,22 @@ def test_a_defect_does_not_end_it(log: pytest.LogCaptureFixture) -> None:
 def test_a_long_queue_is_made_no_longer() -> None:
     """While workers take nothing, nothing is sent that would only lengthen the queue; once it is short, the newest start is."""
     site = Site()
-    beat = site.beat(ring_below=16)
+    beat = site.beat()
     site.at(0, beat)
-    site.ledger.tasks = 16
+    site.ledger.queued = 16
     assert [site.at(second, beat) for second in (60, 120, 185)] == [[], [], []]
-    site.ledger.tasks = 15
+    site.ledger.queued = 15
     assert site.at(186, beat) == [180]
+
+
+def test_many_schedules_are_sent_as_workers_take_them() -> None:
+    """Those that are due together fill the queue to its bound, and the others follow."""
+    names = [f"s{number}" for number in range(40)]
+    site = Site({name: minutely(name)[name] for name in names})
+    beat = site.beat()
+    site.at(0, beat)
+    assert [len(site.at(60 + tick, beat)) for tick in (0, 0.25, 0.5, 0.75)] == [16, 16, 8, 0]
+    assert sorted(name for name, _ in site.sent) == sorted(names)
 
 
 def test_stopping_without_redis() -> None:

@@ -57,7 +57,7 @@ class World:
     hurt: list[tuple[float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.worker = Scheduled(self.ledger, len, Unknown(), SETTINGS, self.clock)
+        self.worker = Scheduled(self.ledger, len, Unknown(), SETTINGS)
         self.began = self.ledger.now
         self.add_beat(0.0)
         self.add_beat(0.3)
@@ -76,7 +76,7 @@ class World:
         """Publish a start: one that the ledger doesn't have, and not before it is due."""
         assert self.ledger.last(name) < at.timestamp() <= self.ledger.now
         self.queue.append((self.ledger.now + DONE_AFTER, name, at.timestamp()))
-        self.ledger.tasks = len(self.queue)
+        self.ledger.queued = len(self.queue)
 
     def do(self, fault: Fault) -> None:
         """Have this happen."""
@@ -115,7 +115,7 @@ class World:
             self.ledger.now = max(self.ledger.now, min(self.ticks[name], task))
             if task < self.ticks[name]:
                 self.work(*self.queue.pop(0)[1:])
-                self.ledger.tasks = len(self.queue)
+                self.ledger.queued = len(self.queue)
             else:
                 self.ticks[name] = self.ledger.now + self.beats[name].tick()
         self.ledger.now = end

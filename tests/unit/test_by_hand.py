@@ -162,6 +162,7 @@ def test_any_text_is_a_time_or_refused(text: str) -> None:
         ({"pods": "0", "for": "1m"}, "pods = '0': allowed is a number from 1 to 1000"),
         ({"pods": "1001", "for": "1m"}, "pods = '1001': allowed is a number from 1 to 1000"),
         ({"pods": "2"}, "pods: only with for, which says for how long so many are kept"),
+        ({"zone": "Europe/Berlin"}, "zone: only with at, which is a time in it"),
         ({"pods": "1", "at": "08:55"}, "pods: only with for, which says for how long so many are kept"),
     ],
 )

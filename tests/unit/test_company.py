@@ -1,5 +1,7 @@
 """What wakes in company, and what is kept warm, as the deliverer has it: with a fake Autoscaler and a real ledger."""
 
+from collections.abc import Iterable
+
 import pytest
 from support.redis_server import RedisServer
 from support.scene import A, B, C, Scene, entry
@@ -7,7 +9,9 @@ from support.scene import A, B, C, Scene, entry
 from wakequeue.broker import QUEUE
 from wakequeue.cluster.knowledge import Application, Scaling
 from wakequeue.codecs.protobuf import ProtobufCodec
-from wakequeue.ledger import Entry, History, Start
+from wakequeue.errors import LedgerUnavailable
+from wakequeue.ledger import Entry, History, Start, Taken, WorkerLedger
+from wakequeue.revision import Revision
 from wakequeue.setting_schedules import Groups
 from workers.deliver import Delivered
 
@@ -99,6 +103,29 @@ def test_a_full_redis_keeps_nobody_from_waking(redis_server: RedisServer) -> Non
     assert scene.census().recorded_calls == 3
 
 
+def test_company_that_can_not_be_taken_keeps_nobody_from_waking(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is pending, for the next sweep to ring."""
+    take = WorkerLedger.take
+
+    def takes_no_company(self: WorkerLedger, revisions: Iterable[Revision], *, trial: bool = False) -> Taken:
+        if B in (revisions := list(revisions)):
+            raise LedgerUnavailable("timed out")
+        return take(self, revisions, trial=trial)
+
+    monkeypatch.setattr(WorkerLedger, "take", takes_no_company)
+    called(scene)
+    assert scene.deliver(A, groups=A_WAKES_B) == Delivered(taken=1, reported=1)
+    assert scene.ledger.sweep(QUEUE).due == [B]
+
+
+def test_company_is_taken_as_a_doorbell_is(scene: Scene) -> None:
+    """No more go out in one frame than a doorbell names besides; the next sweep rings for the others."""
+    many = [f"many/r{number:03}" for number in range(300)]
+    called(scene)
+    assert scene.deliver(A, groups=Groups({"shop/a": tuple(many)}), group_size=300).reported == 257
+    assert len(scene.ledger.sweep(QUEUE).due) == 44
+
+
 def test_what_is_kept_warm_is_reported_without_calls(scene: Scene) -> None:
     """With so much as keeps its pods, and so does its company, with one; until it is kept no longer."""
     scene.begin("schedule office", Start(A, keep_for=60, pods=2))
@@ -154,6 +181,6 @@ def test_a_repeat_of_what_is_kept_is_delivered_however_old_its_last_call(scene: 
 def test_a_plan_is_delivered_by_a_sweeps_doorbell(scene: Scene) -> None:
     """The sweep records it, and rings as for any other."""
     scene.begin("hand", Start(A, at=4_000_000_000))
-    scene.client.zadd("{wakequeue}:planned", {"shop/a 4000000000000": 1}, xx=True)
+    scene.client.zadd("{wakequeue}:planned", {"shop/a 4000000000000 hand": 1}, xx=True)
     assert scene.ledger.sweep(QUEUE).due == [A]
     assert scene.deliver(A, codec=ProtobufCodec()).reported == 1

@@ -27,7 +27,6 @@ def wanted(query: str = "", key: str = "shop/cart") -> Wanted:
 def test_a_revision_by_its_path() -> None:
     """It wakes now, and nothing more is asked for."""
     assert wanted() == Wanted(CART)
-    assert wanted("zone=Europe/Berlin") == Wanted(CART)
 
 
 def test_revisions_by_the_query() -> None:

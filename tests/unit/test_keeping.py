@@ -55,7 +55,6 @@ lateness = st.lists(st.floats(0.0, 0.12), min_size=30, max_size=120)
 def test_so_many_pods_are_wanted_and_no_more(pods: int, lateness: list[float], scaling: Scaling | None) -> None:
     """Over the stable window of a minute, though reports come up to an eighth of a second late; nearly so until it is full."""
     keep = keep_of(pods, scaling, SETTINGS)
-    assert keep is not None
     by_second = reports(keep, lateness)
     rps = scaling is not None and scaling.metric == "rps"
     said = [
@@ -76,14 +75,13 @@ def test_one_pod_is_kept_by_next_to_nothing() -> None:
 @pytest.mark.parametrize(
     ("pods", "scaling", "keep"),
     [
-        (0, None, None),
         (3, None, Keep(175.0)),
         (3, Scaling("concurrency", 7.0), Keep(17.5)),
         (1, Scaling("rps", 140.0), Keep(0.001, 1.0)),
         (2, Scaling("rps", 140.0), Keep(0.001, 210.0)),
     ],
 )
-def test_what_keeps_so_many_pods(pods: int, scaling: Scaling | None, keep: Keep | None) -> None:
+def test_what_keeps_so_many_pods(pods: int, scaling: Scaling | None, keep: Keep) -> None:
     """Half a pod less than them, by what the Revision is scaled by; by the setting where that isn't known."""
     assert keep_of(pods, scaling, SETTINGS) == keep
 

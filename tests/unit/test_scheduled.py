@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from kombu.exceptions import OperationalError
@@ -36,7 +37,8 @@ class Site:
         """Make the start of the schedule `office`, which wakes these; without any there is no such schedule."""
         office = Schedule("office", wakes, every=60.0, **schedule or {})
         told: Any = {"schedules": Schedules({"office": office} if wakes else {})} | settings
-        return Scheduled(self.ledger, self.ring, self.cluster, Settings(**told), lambda: self.ledger.now).start("office", at)
+        key = office.key(ZoneInfo("UTC")) if wakes else "office"
+        return Scheduled(self.ledger, self.ring, self.cluster, Settings(**told)).start(key, at)
 
     def ring(self, revisions: Sequence[Revision]) -> int:
         """Remember who was rung for."""
@@ -70,16 +72,16 @@ def test_keys_need_no_cluster(log: pytest.LogCaptureFixture) -> None:
     """What is named by its key starts at once: it is told to the ledger once, with what the schedule says, and rung for."""
     site = Site()
     kept: dict[str, Any] = {"keep_for": 600.0, "pods": 3}
-    assert site.start(str(B), str(A), str(B), schedule=kept) == Started(planned=0, rung=2, left_out=0)
+    assert site.start(str(B), str(A), str(B), schedule=kept) == Started(started=2)
     assert site.ledger.starts == [Start(A, NOW, 600, 3), Start(B, NOW, 600, 3)]
     assert site.rung == [A, B]
-    assert log.messages == ["scheduled schedule=office planned=0 rung=2 left_out=0"]
+    assert log.messages == ["scheduled schedule=office at=1000000 late=0.0 started=2 planned=0 missed=0 left_out=0"]
 
 
 def test_a_start_that_was_made_is_not_made_again() -> None:
     """A task that comes twice, or late, changes nothing, and rings for no one."""
     site = Site()
-    assert [site.start(str(A), at=at).rung for at in (NOW, NOW, NOW - 60)] == [1, 0, 0]
+    assert [site.start(str(A), at=at).started for at in (NOW, NOW, NOW - 60)] == [1, 0, 0]
     assert (site.made, site.rung) == ([NOW], [A])
 
 
@@ -87,7 +89,7 @@ def test_jitter_puts_each_off_by_its_own_delay() -> None:
     """With jitter each Revision starts some seconds late; whoever makes the start, it is the same."""
     site, other = Site(), Site()
     for one in (site, other):
-        assert one.start(str(A), str(B), schedule={"jitter": 30.0}) == Started(planned=2, rung=0, left_out=0)
+        assert one.start(str(A), str(B), schedule={"jitter": 30.0}) == Started(planned=2)
     delays = [one.at - NOW for one in site.ledger.starts]
     assert all(0 < delay < 30 for delay in delays)
     assert len(set(delays)) == 2
@@ -100,7 +102,7 @@ def test_who_may_not_wake_or_is_gone_is_left_out(log: pytest.LogCaptureFixture) 
     gone, denied = Revision("shop", "c-00001"), Revision("kube-system", "dns-00001")
     before = WORKER.get_sample_value("wakequeue_left_out_total", {"reason": "denied"}) or 0
     names = map(str, (A, gone, denied))
-    assert site.start(*names, denied_namespaces=["kube-*"]) == Started(planned=0, rung=1, left_out=2)
+    assert site.start(*names, denied_namespaces=["kube-*"]) == Started(started=1, left_out=2)
     assert site.rung == [A]
     assert WORKER.get_sample_value("wakequeue_left_out_total", {"reason": "denied"}) == before + 1
     assert log.messages[:2] == [
@@ -119,7 +121,7 @@ def test_if_all_are_left_out_the_start_is_made_all_the_same() -> None:
 def test_patterns_mean_what_the_cluster_knows() -> None:
     """A pattern means the Revisions of the applications that it matches; one that matches none makes a start of nothing."""
     site = Site(known(A, B))
-    assert site.start("shop/a*").rung == 1
+    assert site.start("shop/a*").started == 1
     assert site.start("other/*", at=NOW + 60) == Started()
     assert (site.rung, site.made) == ([A], [NOW, NOW + 60])
 
@@ -127,9 +129,10 @@ def test_patterns_mean_what_the_cluster_knows() -> None:
 def test_without_a_cluster_a_pattern_means_nobody(log: pytest.LogCaptureFixture) -> None:
     """And none is to come: the start is made, and it is said."""
     site = Site()
-    assert site.start("shop/*", str(A)).rung == 1
+    assert site.start("shop/*", str(A)).started == 1
     assert site.start("shop/*", at=NOW + 60) == Started()
     assert site.made == [NOW, NOW + 60]
+    assert f"start_unknown schedule=office wakes=shop/*,{A}" in log.messages
     assert "start_unknown schedule=office wakes=shop/*" in log.messages
 
 
@@ -141,7 +144,7 @@ def test_a_cluster_that_is_to_be_listed_is_waited_for(name: str, log: pytest.Log
     assert site.start(name, at=NOW) == Started()
     assert (site.made, log.messages) == ([], [f"start_unknown schedule=office wakes={name}"])
     site.cluster = known(A)
-    assert site.start(name, at=NOW).rung == 1
+    assert site.start(name, at=NOW).started == 1
     assert site.rung == [A]
 
 
@@ -149,7 +152,7 @@ def test_a_cluster_that_is_away_for_long_keeps_no_revision_from_starting() -> No
     """Once half of the time is over in which a start is made up, keys are read as Revisions'."""
     site = Site(FakeCluster())
     site.ledger.now = NOW + 151
-    assert site.start(str(A), "shop/*", at=NOW).rung == 1
+    assert site.start(str(A), "shop/*", at=NOW).started == 1
     assert (site.rung, site.made) == ([A], [NOW])
 
 
@@ -167,7 +170,7 @@ def test_a_schedule_that_only_newer_settings_have_is_asked_for_again(log: pytest
 def test_a_start_that_is_too_late_is_the_ledgers_to_bury() -> None:
     """However late, it is told of."""
     site = Site()
-    assert site.start(str(A), at=NOW - 3600) == Started()
+    assert site.start(str(A), at=NOW - 3600) == Started(missed=1)
     assert [(one.schedule, one.at) for one in site.ledger.buried] == [("office", NOW - 3600)]
     assert site.ledger.revisions() == [A]
 
@@ -184,5 +187,5 @@ def test_without_redis_it_is_for_another_time(log: pytest.LogCaptureFixture) -> 
         raise OperationalError("away")
 
     site.ring = lost  # type: ignore[method-assign]
-    assert site.start(str(A)).rung == 1
+    assert site.start(str(A)).started == 1
     assert log.messages[-1] == "doorbell_lost error=away"

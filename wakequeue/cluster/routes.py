@@ -8,6 +8,7 @@ Sources: knative.dev/serving pkg/apis/serving/v1 and v1beta1; pkg/reconciler/ser
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -18,6 +19,9 @@ from wakequeue.cluster.mirrored import LONGEST, Conditions, Meta, Mirrored, revi
 from wakequeue.revision import KEY, Revision
 
 SEPARATOR: Final = re.compile(r"[,\s]+")
+
+#: How many names of an annotation count: an object may be as large as Kubernetes lets it.
+MOST_WAKES: Final = 100
 
 
 class Hosts(NamedTuple):
@@ -94,7 +98,7 @@ class Route(Mirrored):
 
     def _wakes(self) -> Iterable[str]:
         """What its annotation names, each once, with a namespace."""
-        names = filter(None, SEPARATOR.split(self.metadata.annotations.wakes))
+        names = islice(filter(None, SEPARATOR.split(self.metadata.annotations.wakes)), MOST_WAKES)
         return dict.fromkeys(name if "/" in name else f"{self.metadata.namespace}/{name}" for name in names)
 
     def _largest_first(self) -> list[str]:

@@ -76,7 +76,7 @@ that be set back, the ledger's goes on from where it was: what is due stays due.
 from wakequeue.ledger.front import Commit, Entry, FrontLedger, Recorded
 from wakequeue.ledger.history import History, Outcome
 from wakequeue.ledger.letters import DeadLetter, DeadLetters
-from wakequeue.ledger.starts import Begun, Cancelled, Led, Plan, Start, Starts
+from wakequeue.ledger.starts import Begun, Cancelled, Kept, Led, Plan, Start, Starts
 from wakequeue.ledger.worker import Census, Lease, Settled, Swept, Taken, WorkerLedger
 
 __all__ = [
@@ -89,6 +89,7 @@ __all__ = [
     "Entry",
     "FrontLedger",
     "History",
+    "Kept",
     "Lease",
     "Led",
     "Outcome",

@@ -7,7 +7,7 @@ from typing import Any, Self, cast
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
+from redis.exceptions import DataError, RedisError
 
 from wakequeue.episode import Episode
 from wakequeue.errors import LedgerUnavailable
@@ -106,5 +106,7 @@ async def _asked(ask: AsyncScript, arguments: Sequence[str | int]) -> list[Any]:
     """What Redis answers. Raises LedgerUnavailable where it gives no answer, or refuses."""
     try:
         return cast("list[Any]", await ask(args=arguments))
+    except DataError:  # as in `scripts.asked`
+        raise
     except (RedisError, OSError, TimeoutError) as error:
         raise LedgerUnavailable(str(error) or type(error).__name__) from error

@@ -1,16 +1,21 @@
 -- What the verbs share that make, keep or take out dead letters; read after the prelude.
 local BURIED, DEAD = PREFIX .. 'buried', PREFIX .. 'dead'
 
+local function write_letter(name, id, reason, calls, first_call, last_call, attempts, tries, callers)
+  local letter = name .. '@' .. id
+  redis.call('ZADD', BURIED, now, letter)
+  redis.call('HSET', DEAD, letter, cjson.encode({
+    revision = name, reason = reason, calls = calls, buried_at = now, attempts = attempts,
+    first_call = first_call, last_call = last_call, tries = tries, callers = callers,
+  }))
+end
+
 -- Write a dead letter of what is leased. Of a Revision that does not wake there is one, the newest: letters without calls, which it
 -- may make by the hour, are not to push out those that have some.
 local function add_letter(name, reason, calls, first_call, tries, callers)
   local key = revision_key(name)
-  local letter = name .. '@' .. (reason == 'unwoken' and reason or redis.call('HGET', key, 'token'))
-  redis.call('ZADD', BURIED, now, letter)
-  redis.call('HSET', DEAD, letter, cjson.encode({
-    revision = name, reason = reason, calls = calls, buried_at = now, attempts = number(key, 'attempts'),
-    first_call = first_call, last_call = number(key, 'last_call'), tries = tries, callers = callers,
-  }))
+  local id = reason == 'unwoken' and reason or redis.call('HGET', key, 'token')
+  write_letter(name, id, reason, calls, first_call, number(key, 'last_call'), number(key, 'attempts'), tries, callers)
 end
 
 -- What was taken will never be confirmed: it becomes a dead letter, with the reason. What would end a worker, or can't be said, is

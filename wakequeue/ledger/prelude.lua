@@ -2,6 +2,7 @@
 local PREFIX = '{wakequeue}:'
 local PENDING, LEASED, TOTALS = PREFIX .. 'pending', PREFIX .. 'leased', PREFIX .. 'totals'
 local HISTORY = PREFIX .. 'history'
+local PLANNED, PLANS, SCHEDULES = PREFIX .. 'planned', PREFIX .. 'plans', PREFIX .. 'schedules'
 
 -- A wake-up remembers so many callers by name, and so many failed attempts.
 local MOST_CALLERS, MOST_TRIES = 8, 10
@@ -152,10 +153,15 @@ local function holds(name, token)
 end
 
 -- Write into the audit trail, of which the newest `keep` entries stay; further fields are of the entry's own kind.
+local function write_entry(name, keep, outcome, reason, first_call, last_call, attempts, worker, ...)
+  redis.call('XADD', HISTORY, 'MAXLEN', '~', keep, '*', 'revision', name, 'outcome', outcome, 'reason', reason, 'at', now,
+    'first_call', first_call, 'last_call', last_call, 'attempts', attempts, 'worker', worker, ...)
+end
+
+-- Write of what is leased into the audit trail.
 local function tell(name, keep, outcome, reason, first_call, ...)
   local state = redis.call('HMGET', revision_key(name), 'last_call', 'attempts', 'holder')
-  redis.call('XADD', HISTORY, 'MAXLEN', '~', keep, '*', 'revision', name, 'outcome', outcome, 'reason', reason, 'at', now,
-    'first_call', first_call, 'last_call', state[1] or 0, 'attempts', state[2] or 0, 'worker', state[3] or '', ...)
+  write_entry(name, keep, outcome, reason, first_call, state[1] or 0, state[2] or 0, state[3] or '', ...)
 end
 
 -- Tell what became of what was taken.

@@ -1,19 +1,23 @@
 """Each verb's Lua text: what it may do, the prelude, what it shares with others, then the verb's own file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
-from redis.exceptions import RedisError
+from redis.exceptions import DataError, RedisError
 
 from wakequeue.errors import LedgerUnavailable
+
+T = TypeVar("T")
 
 Verb = Literal[
     "record", "take", "settle", "release", "bury", "sweep", "hasten", "replay", "purge", "census", "begin", "cancel", "lead"
 ]
 
 #: Keys that are read without a script; all are in the docstring of `wakequeue.ledger`.
+REVISION: Final = "{wakequeue}:r:"
 PENDING: Final = "{wakequeue}:pending"
+LEASED: Final = "{wakequeue}:leased"
 BURIED: Final = "{wakequeue}:buried"
 DEAD: Final = "{wakequeue}:dead"
 HISTORY: Final = "{wakequeue}:history"
@@ -21,6 +25,10 @@ HASTENED: Final = "{wakequeue}:hastened"
 PLANNED: Final = "{wakequeue}:planned"
 PLANS: Final = "{wakequeue}:plans"
 SCHEDULES: Final = "{wakequeue}:schedules"
+BEAT: Final = "{wakequeue}:beat"
+
+#: How many names go to one script, so that none keeps Redis from its other clients for more than some milliseconds.
+NAMES_AT_ONCE: Final = 1_000
 
 #: A full Redis refuses what adds to it, whole; what works off what is there goes on (Redis 7 and Valkey, "script flags").
 FLAGS: Final[dict[Verb, str]] = {"record": "", "replay": "", "begin": "", "census": "no-writes"}
@@ -45,8 +53,15 @@ def asked(ask: Callable[..., object], *arguments: Any, **options: Any) -> Any:  
     """What Redis answers. Raises LedgerUnavailable where it gives no answer, or refuses."""
     try:
         return ask(*arguments, **options)
+    except DataError:  # what was to be asked is no question: that is a defect, and asking again doesn't mend it
+        raise
     except (RedisError, OSError) as error:
         raise LedgerUnavailable(str(error) or type(error).__name__) from error
+
+
+def in_parts(names: Sequence[T]) -> Iterator[Sequence[T]]:
+    """What goes into one script each."""
+    return (names[start : start + NAMES_AT_ONCE] for start in range(0, len(names), NAMES_AT_ONCE))
 
 
 def milliseconds(seconds: float) -> int:

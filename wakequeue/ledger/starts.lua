@@ -1,21 +1,25 @@
 -- What the verbs share that start wake-ups which no call made; read after the prelude and the letters.
-local PLANNED, PLANS = PREFIX .. 'planned', PREFIX .. 'plans'
+--
+-- When they start goes by Redis's clock, not the ledger's, which may be ahead for good.
 
--- Keep a Revision warm, with so many pods, until a time. Returns whether that is longer than before.
+-- Keep a Revision warm, with so many pods, until a time. Returns whether that is longer than before, by a second at least: what is
+-- said again takes its time.
 local function keep(key, until_, pods)
   local keeps, count = cjson.decode(redis.call('HGET', key, 'keeps') or '{}'), tostring(pods)
   for other, one in pairs(keeps) do
     keeps[other] = one[2] > now and one or nil
   end
-  local had = keeps[count] and keeps[count][2] or now
-  if until_ > had then
+  local had = keeps[count] and keeps[count][2] or 0
+  local longer = until_ > now and until_ >= had + 1000
+  if longer then
     keeps[count] = {now, until_}
     redis.call('HSET', key, 'keeps', cjson.encode(keeps))
   end
-  return until_ > had
+  return longer
 end
 
--- Record one call, by `start.cause`, of a Revision that is kept warm until a time, should that come. Returns whether it is due by it.
+-- Record one call, by `start.cause`, of a Revision that is kept warm until a time, should that come. Returns whether it did, and
+-- whether the Revision is due by it.
 local function start_now(name, start, kept_until, idle_after, ring_at)
   local key = revision_key(name)
   local state = redis.call('HMGET', key, 'last_call', 'ready_at', 'due_at')
@@ -24,7 +28,7 @@ local function start_now(name, start, kept_until, idle_after, ring_at)
     state = {}
   end
   if not keep(key, kept_until, start.pods) and start.only_asleep and state[1] then
-    return false
+    return false, false
   end
   add_calls(key, 1, now, now, cjson.encode({[start.cause] = 1}))
   redis.call('HINCRBY', key, 'waiting', 0)
@@ -32,43 +36,46 @@ local function start_now(name, start, kept_until, idle_after, ring_at)
   local due_at = math.max(now, tonumber(state[2] or '') or 0)
   if due_at < (tonumber(state[3] or '') or math.huge) and not redis.call('ZSCORE', LEASED, name) then
     pend(name, due_at, due_at <= now and ring_at or due_at)
-    return due_at <= now
+    return true, due_at <= now
   end
-  return false
+  return true, false
 end
 
--- What should have started too long ago is a dead letter from the first.
-local function miss(name, start, at, keep_history)
-  local letter, callers = name .. '@' .. redis.call('HINCRBY', TOTALS, 'token', 1), cjson.encode({[start.cause] = 1})
+-- What should have started too long ago is a dead letter from the first. It takes no other's place: where there are as many as are
+-- kept, it is discarded.
+local function miss(name, start, at, times)
+  local callers = cjson.encode({[start.cause] = 1})
   redis.call('HINCRBY', TOTALS, 'recorded', 1)
-  redis.call('HINCRBY', TOTALS, 'buried', 1)
-  redis.call('ZADD', BURIED, now, letter)
-  redis.call('HSET', DEAD, letter, cjson.encode({
-    revision = name, reason = 'expired', calls = 1, buried_at = now, attempts = 0, first_call = at, last_call = at,
-    tries = '[]', callers = callers,
-  }))
-  redis.call('XADD', HISTORY, 'MAXLEN', '~', keep_history, '*', 'revision', name, 'outcome', 'buried', 'reason', 'expired',
-    'at', now, 'first_call', at, 'last_call', at, 'attempts', 0, 'worker', '', 'phase', '', 'concurrency', 0, 'calls', 1,
+  if redis.call('ZCARD', BURIED) < times.keep_letters then
+    redis.call('HINCRBY', TOTALS, 'buried', 1)
+    write_letter(name, redis.call('HINCRBY', TOTALS, 'token', 1), 'expired', 1, at, at, 0, '[]', callers)
+  else
+    redis.call('HINCRBY', TOTALS, 'discarded', 1)
+    redis.call('HINCRBY', TOTALS, 'letters_dropped', 1)
+  end
+  write_entry(name, times.keep_history, 'buried', 'expired', at, at, 0, '', 'phase', '', 'concurrency', 0, 'calls', 1,
     'tries', '[]', 'callers', callers)
 end
 
--- Make a start whose time has come. Returns whether its Revision is due by it.
+-- Make a start whose time has come. Returns whether that is a call, and whether its Revision is due by it.
 local function begin(name, start, at, times)
-  if now - at > times.make_up then
-    miss(name, start, at, times.keep_history)
-    return false
+  local late = redis_now - at
+  if late > times.make_up then
+    miss(name, start, at, times)
+    return false, false
   end
-  return start_now(name, start, start.keep_for > 0 and at + start.keep_for or 0, times.idle_after, times.ring_at)
+  local kept_until = start.keep_for > 0 and now - late + start.keep_for or 0
+  return start_now(name, start, kept_until, times.idle_after, times.ring_at)
 end
 
 -- Make the starts that are planned, and whose time has come; at most so many.
 local function begin_planned(most, times)
-  for _, plan in ipairs(redis.call('ZRANGEBYSCORE', PLANNED, '-inf', now, 'LIMIT', 0, most)) do
+  for _, plan in ipairs(redis.call('ZRANGEBYSCORE', PLANNED, '-inf', redis_now, 'LIMIT', 0, most)) do
     local content = redis.call('HGET', PLANS, plan)
     redis.call('ZREM', PLANNED, plan)
     redis.call('HDEL', PLANS, plan)
     if content then
-      local name, at = string.match(plan, '^(%S+) (%d+)$')
+      local name, at = string.match(plan, '^(%S+) (%d+) ')
       begin(name, cjson.decode(content), tonumber(at), times)
     end
   end

@@ -1,20 +1,30 @@
 """Starts: wake-ups that no call made, now or at a later time. A *plan* is a start that the ledger keeps until its time comes."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import msgspec
 from redis import Redis
 
 from wakequeue.errors import LedgerFull
-from wakequeue.ledger.scripts import PLANNED, PLANS, SCHEDULES, Verb, asked, milliseconds, script
+from wakequeue.ledger.scripts import (
+    BEAT,
+    LEASED,
+    PENDING,
+    PLANNED,
+    PLANS,
+    REVISION,
+    SCHEDULES,
+    Verb,
+    asked,
+    in_parts,
+    milliseconds,
+    script,
+)
 from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
-
-#: How many Revisions of a schedule's start go to one script, so that none keeps Redis from its other clients for long.
-NAMES_AT_ONCE: Final = 1_000
 
 #: What stands for the name that comes after all others: the start is there as a whole.
 WHOLE: Final = "~"
@@ -37,10 +47,18 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What became of starts: how many are `planned` for later, and the Revisions that are `due`, for whom to ring."""
+    """What became of starts: how many are `planned` for later, `missed`, or `made`; and who is `due` by it, to be rung for.
 
-    planned: int
-    due: list[Revision]
+    Those that were missed were to start more than `make_up_within` ago, and are dead letters.
+    """
+
+    planned: int = 0
+    missed: int = 0
+    made: int = 0
+    due: list[Revision] = field(default_factory=list)
+
+    def __add__(self, other: "Begun") -> "Begun":
+        return Begun(self.planned + other.planned, self.missed + other.missed, self.made + other.made, self.due + other.due)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,15 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A Revision that is kept warm until a time, in Unix seconds, with at least so many pods."""
+
+    revision: Revision
+    until: float
+    pods: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """What was taken back of Revisions: so many plans, and so many Revisions are no longer kept warm."""
 
@@ -64,18 +91,25 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Led:
-    """Whether a beat leads; the ledger's time; and by schedule the time of the last start that is wholly in the ledger."""
+    """Whether a beat leads; the time by which starts are made; how many are in the queue; and where the schedules are.
+
+    `last_starts` are the times of the last start of each that is wholly in the ledger.
+    """
 
     leads: bool
     now: float
+    queued: int
     last_starts: dict[str, float]
 
 
 class Starts:
-    """The starts of one ledger. Every method raises LedgerUnavailable where Redis gives no answer."""
+    """The starts of one ledger. Every method raises LedgerUnavailable where Redis gives no answer.
 
-    def __init__(self, client: Redis, settings: Settings, queue: str) -> None:
-        self._client, self._queue, self._rules = client, queue, rules(settings, queue)
+    Without `rings` nobody is left to the caller to be rung for: the next sweep does.
+    """
+
+    def __init__(self, client: Redis, settings: Settings, queue: str, *, rings: bool = True) -> None:
+        self._client, self._rules = client, rules(settings, queue, rings=rings)
         verbs: tuple[Verb, ...] = ("begin", "cancel", "lead")
         self._scripts = {verb: client.register_script(script(verb)) for verb in verbs}
 
@@ -87,19 +121,17 @@ class Starts:
     def begin(self, cause: str, starts: Sequence[Start]) -> Begun:
         """Make starts that are due, and keep the others until they are; `cause` is their caller, in the audit trail.
 
-        Raises LedgerFull where there is no room for more plans.
+        Of the same Revision, cause and time there is one plan, the newest. Raises LedgerFull where there is no room for more plans.
         """
         return begun(self._run("begin", *self._rules, *of_cause(cause), *of_starts(starts)))
 
-    def begin_scheduled(self, schedule: str, at: float, starts: Sequence[Start]) -> Begun:
+    def begin_scheduled(self, schedule: str, at: float, cause: str, starts: Sequence[Start]) -> Begun:
         """Do so for the start of a schedule at a time, once: what of it is in the ledger, or an older start, changes nothing."""
         in_order = sorted(starts, key=lambda start: str(start.revision))
-        parts = [in_order[first : first + NAMES_AT_ONCE] for first in range(0, len(in_order), NAMES_AT_ONCE)] or [[]]
-        whole = Begun(0, [])
+        whole, parts = Begun(), list(in_parts(in_order)) or [[]]
         for part in parts:
-            start_of = (f"schedule {schedule}", schedule, milliseconds(at), int(part is parts[-1]))
-            one = begun(self._run("begin", *self._rules, *start_of, *of_starts(part)))
-            whole = Begun(whole.planned + one.planned, whole.due + one.due)
+            start_of = (cause, schedule, milliseconds(at), int(part is parts[-1]))
+            whole += begun(self._run("begin", *self._rules, *start_of, *of_starts(part)))
         return whole
 
     def planned(self) -> list[Plan]:
@@ -108,40 +140,72 @@ class Starts:
         contents = asked(self._client.hmget, PLANS, ids) if ids else []
         return [_plan(id_, content) for id_, content in zip(ids, contents, strict=True) if content]
 
+    def kept(self) -> list[Kept]:
+        """Who is kept warm, by their keys."""
+        now, found = self.clock(), []
+        for names in in_parts(sorted(self._reported())):
+            pipeline = self._client.pipeline(transaction=False)
+            for name in names:
+                pipeline.hget(f"{REVISION}{name.decode()}", "keeps")
+            for name, keeps in zip(names, asked(pipeline.execute), strict=True):
+                found += [
+                    Kept(Revision.parse(name.decode()), until / 1000, int(pods))
+                    for pods, (_, until) in msgspec.json.decode(keeps or b"{}").items()
+                    if until / 1000 > now
+                ]
+        return found
+
     def last_starts(self) -> dict[str, float]:
         """Of each schedule that the ledger heard of, the time of the last start that is wholly in it."""
         return {name.decode(): _last_start(reached) for name, reached in asked(self._client.hgetall, SCHEDULES).items()}
 
     def cancel(self, revisions: Iterable[Revision] | None = None) -> Cancelled:
         """Take back what is planned of these Revisions, or of all, and keep them warm no longer."""
-        names = None if revisions is None else [str(revision) for revision in revisions]
-        return Cancelled(0, 0) if names == [] else Cancelled(*self._run("cancel", *(names or ())))
+        plans = asked(self._client.zrange, PLANNED, 0, -1)
+        if revisions is None:
+            names = self._reported()
+        else:
+            names = [str(revision).encode() for revision in revisions]
+            plans = [plan for plan in plans if plan.partition(b" ")[0] in set(names)]
+        counts = [self._run("cancel", len(part), *part) for part in in_parts(plans)]
+        counts += [self._run("cancel", 0, *part) for part in in_parts(names)]
+        return Cancelled(sum(count for count, _ in counts), sum(count for _, count in counts))
 
-    def lead(self, beat: str, schedules: Iterable[str], seconds: float) -> Led:
-        """Have this beat lead for so many seconds, unless another one does; and see where the schedules are.
+    def lead(self, queue: str, beat: str, schedules: Iterable[str], seconds: float) -> Led:
+        """Have this beat lead for so many seconds, unless another one does; see where the schedules are, and how long the queue is.
 
-        A schedule that the ledger hasn't heard of had its last start now.
+        A schedule that the ledger hasn't heard of had its last start now; those that only it has, it forgets.
         """
         names = list(schedules)
-        now, leads, *reached = self._run("lead", beat, milliseconds(seconds), *names)
-        return Led(bool(leads), now / 1000, dict(zip(names, map(_last_start, reached), strict=True)))
+        now, leads, queued, *reached = self._run("lead", queue, beat, milliseconds(seconds), *names)
+        return Led(bool(leads), now / 1000, queued, dict(zip(names, map(_last_start, reached), strict=True)))
 
-    def stand_down(self, beat: str) -> None:
+    def stand_down(self, queue: str, beat: str) -> None:
         """Have this beat lead no longer."""
-        self._run("lead", beat, 0)
+        self._run("lead", queue, beat, 0)
 
-    def queued(self) -> int:
-        """How many tasks wait in the queue."""
-        return int(asked(self._client.llen, self._queue))
+    def leader(self) -> str:
+        """The beat that leads; empty where none does."""
+        return (asked(self._client.get, BEAT) or b"").decode()
+
+    def clock(self) -> float:
+        """The time by which starts are made, in Unix seconds."""
+        seconds, microseconds = asked(self._client.time)
+        return float(seconds + microseconds / 1e6)
+
+    def _reported(self) -> list[bytes]:
+        """Those that have a report to come, as who is kept warm always has."""
+        return [name for state in (PENDING, LEASED) for name in asked(self._client.zrange, state, 0, -1)]
 
     def _run(self, verb: Verb, *arguments: Any) -> Any:  # noqa: ANN401  what a script takes and returns has no one type
         return asked(self._scripts[verb], args=arguments)
 
 
-def rules(settings: Settings, queue: str) -> tuple[str | int, ...]:
+def rules(settings: Settings, queue: str, *, rings: bool = True) -> tuple[str | int, ...]:
     """What *begin* goes by, of the settings."""
+    ring_below = settings.ring_below if rings else 0
     times = (settings.ring_again, settings.idle_after, settings.make_up_within)
-    return (queue, settings.ring_below, *map(milliseconds, times), settings.keep_history)
+    return (queue, ring_below, *map(milliseconds, times), settings.keep_history, settings.keep_dead_letters)
 
 
 def of_cause(cause: str) -> tuple[str | int, ...]:
@@ -153,22 +217,23 @@ def of_starts(starts: Iterable[Start]) -> Iterator[str | int]:
     """How *begin* is told what to start."""
     for start in starts:
         yield str(start.revision)
-        yield from (milliseconds(start.at), milliseconds(start.keep_for), start.pods, int(start.only_asleep))
+        # hiredis writes no subclass of int.
+        yield from (milliseconds(start.at), milliseconds(start.keep_for), int(start.pods), int(start.only_asleep))
 
 
 def begun(reply: Sequence[Any]) -> Begun:
     """What *begin* says became of it. Raises LedgerFull where there was no room."""
-    planned, *due = reply
+    planned, missed, made, *due = reply
     if planned < 0:
         msg = "it has 100,000 plans"
         raise LedgerFull(msg)
-    return Begun(planned, [Revision.parse(name.decode()) for name in due])
+    return Begun(planned, missed, made, [Revision.parse(name.decode()) for name in due])
 
 
 def _plan(id_: bytes, content: bytes) -> Plan:
-    name, _, at = id_.decode().partition(" ")
+    name, at, cause = id_.decode().split(" ", 2)
     raw = msgspec.json.decode(content)
-    return Plan(Revision.parse(name), int(at) / 1000, raw["keep_for"] / 1000, raw["pods"], raw["cause"])
+    return Plan(Revision.parse(name), int(at) / 1000, raw["keep_for"] / 1000, raw["pods"], cause)
 
 
 def _last_start(reached: bytes) -> float:

@@ -31,7 +31,9 @@ for _, name in ipairs(dead) do
     give_back(name, now, 'the lease ran out')
   end
 end
-begin_planned(1000, {idle_after = idle_after, make_up = tonumber(ARGV[9]), keep_history = keep_history, ring_at = now})
+begin_planned(250, {
+  idle_after = idle_after, make_up = tonumber(ARGV[9]), keep_history = keep_history, keep_letters = keep_letters, ring_at = now,
+})
 bound(keep_letters, now - keep_for)
 
 if redis.call('LLEN', queue) < ring_below then

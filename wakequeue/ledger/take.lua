@@ -10,7 +10,7 @@
 --
 -- A suspect, whose lease ended with its holder, is taken in a trial only. A Revision that a limit delays is given a slot,
 -- which is its own: it is due then, and passes that limit when it is taken within 2 s of it. What is older than max_age will be
--- buried, and needs none.
+-- buried, and needs none, unless it is kept warm.
 local lease, holder, trial = tonumber(ARGV[1]), ARGV[2], ARGV[3] == '1'
 local waits_for = tonumber(ARGV[9])
 local SLOT_LASTS = 2000
@@ -64,7 +64,7 @@ end
 for i = 10, #ARGV do
   local name = ARGV[i]
   local key = revision_key(name)
-  local state = redis.call('HMGET', key, 'due_at', 'crashes', 'passed', 'last_call')
+  local state = redis.call('HMGET', key, 'due_at', 'crashes', 'passed', 'last_call', 'keeps')
   local due_at, crashes = tonumber(state[1] or ''), tonumber(state[2] or '') or 0
   if due_at and due_at <= now then
     if crashes > 0 and not trial then
@@ -73,7 +73,7 @@ for i = 10, #ARGV do
     else
       local passed = now - due_at <= SLOT_LASTS and tonumber(state[3] or '') or 0
       local at = now
-      if now - (tonumber(state[4] or '') or 0) <= tonumber(ARGV[8]) then
+      if state[5] or now - (tonumber(state[4] or '') or 0) <= tonumber(ARGV[8]) then
         at, passed = slot(name, passed)
       end
       if at > now then

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from wakequeue.episode import Ending, Episode, Phase
 from wakequeue.ledger.letters import calls_by_caller
-from wakequeue.ledger.scripts import HASTENED, PENDING, Verb, asked, milliseconds, script, seconds
+from wakequeue.ledger.scripts import HASTENED, PENDING, Verb, asked, in_parts, milliseconds, script, seconds
 from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
@@ -25,9 +25,6 @@ WAITS_FOR_REPORTS = 1.5
 
 #: How often, at most, all workers together hasten: many of them are connected again at once.
 HASTEN_EVERY_MS = 1_000
-
-#: How many names go to one script, so that none keeps Redis from its other clients for more than some milliseconds.
-NAMES_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +191,7 @@ class WorkerLedger:
             return 0
         asked(self.client.delete, queue)
         names = asked(self.client.zrange, PENDING, 0, -1)
-        parts = (names[start : start + NAMES_AT_ONCE] for start in range(0, len(names), NAMES_AT_ONCE))
-        return sum(int(self._run("hasten", *part)) for part in parts)
+        return sum(int(self._run("hasten", *part)) for part in in_parts(names))
 
     def census(self, queue: str) -> Census:
         """Count what the ledger holds."""
