@@ -17,7 +17,7 @@ from support.processes import BIN, Process, free_port
 from support.redis_server import RedisServer
 from support.stat_server import StatServer
 from support.tls_relay import TlsRelay
-from support.waiting import wait_until, wait_until_async
+from support.waiting import all_closed, wait_until
 
 from wakequeue.broker import make_app
 from wakequeue.embedded import server_command
@@ -124,15 +124,9 @@ def ask_on_asyncio(reach: Reach) -> None:
             async with reach.asyncio_client(2.0, retries=0) as client:
                 await client.ping()
         finally:
-            await closed()
+            await all_closed()  # redis-py waits for none that it gives up
 
     asyncio.run(ping())
-
-
-async def closed() -> None:
-    """Wait for the loop to have no more connections: redis-py waits for none that it gives up."""
-    selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
-    await wait_until_async(lambda: len(selector.get_map()) == 1, what="the loop to have nothing left but what wakes it")
 
 
 def ask_by_kombu(reach: Reach) -> None:

@@ -10,6 +10,7 @@ from typing import Self
 
 from support.certificates import Pair
 from support.processes import free_port
+from support.waiting import all_closed
 
 
 def server_tls(pair: Pair, *, clients: Path | None = None) -> ssl.SSLContext:
@@ -30,6 +31,7 @@ class TlsRelay:
     def __init__(self, target: Path | int, pair: Pair, *, clients: Path | None = None) -> None:
         self.port = free_port()
         self.handshakes = 0
+        self._closing = False
         self._target = target
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -45,6 +47,7 @@ class TlsRelay:
 
     def close(self) -> None:
         """End."""
+        self._closing = True
         self._do(self._stop())
         self._do(self._rest())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -72,15 +75,17 @@ class TlsRelay:
         return self._server
 
     async def _rest(self) -> asyncio.Server:
-        """Wait for what was being relayed, and for its connections to end."""
+        """Wait for what was being relayed or accepted to end."""
+        await all_closed(5)
         if others := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(others, timeout=2)
-        for _ in range(3):
-            await asyncio.sleep(0)
+            await asyncio.wait(others)
         return self._server
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.handshakes += 1
+        if self._closing:
+            writer.transport.abort()
+            return
         connect = asyncio.open_connection if isinstance(self._target, int) else asyncio.open_unix_connection
         where = ("127.0.0.1", self._target) if isinstance(self._target, int) else (self._target,)
         try:
@@ -91,6 +96,7 @@ class TlsRelay:
         both = {writer, onwards[1]}
         self._open |= both
         await asyncio.gather(_copy(reader, onwards[1]), _copy(onwards[0], writer))
+        await asyncio.gather(*(one.wait_closed() for one in both), return_exceptions=True)
         self._open -= both
 
 

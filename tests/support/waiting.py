@@ -24,3 +24,9 @@ async def wait_until_async(condition: Callable[[], T], within: float = 10.0, wha
         assert time.monotonic() < deadline, f"{what} did not come true within {within:g} s"
         await asyncio.sleep(0.005)
     return answer
+
+
+async def all_closed(within: float = 10.0) -> None:
+    """Wait until this loop has no connection any more: a TLS transport that is being closed takes its peer's answer to end."""
+    selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]  # asyncio itself doesn't tell
+    await wait_until_async(lambda: len(selector.get_map()) == 1, within, "the loop to have nothing left but what wakes it")
