@@ -224,24 +224,16 @@ def test_a_token(installation: Installation) -> None:
     assert len([line for line in hook.process.lines if " refused " in line]) == 1
 
 
-@pytest.mark.parametrize(
-    ("value", "let_in"),
-    [
-        (f"Bearer {TOKEN}", True),
-        (f"Bearer {TOKEN}\n", True),
-        (f"Bearer {TOKEN}\r\n", True),
-        ("Bearer \u00e9", False),
-        ("Bearer \udcff\udcfe", False),
-        ("\udcff\udcfe", False),
-        ("Bearer \0", False),
-    ],
-)
-def test_any_bytes_may_come_as_a_token(installation: Installation, value: str, let_in: bool) -> None:  # noqa: FBT001
+def test_any_bytes_may_come_as_a_token(installation: Installation) -> None:
     """A header that no client of gRPC would send, as Mixer's new line was, is judged as another is, and the front goes on."""
     hook = installation.hook(WAKEQUEUE_GRPC_TOKEN=TOKEN)
-    _raw_call(hook.grpc_address, value.encode(errors="surrogateescape"))
-    assert recorded(hook) == let_in
-    assert outcome(Caller(hook.grpc_address, token=TOKEN)) == OK
+    good = f"Bearer {TOKEN}", f"Bearer {TOKEN}\n", f"Bearer {TOKEN}\r\n"
+    bad = "Bearer \u00e9", "Bearer \udcff\udcfe", "\udcff\udcfe", "Bearer \0"
+    for value in (*good, *bad):
+        before = recorded(hook)
+        _raw_call(hook.grpc_address, value.encode(errors="surrogateescape"))
+        assert recorded(hook) == before + (value in good), value
+        assert outcome(Caller(hook.grpc_address, token=TOKEN)) == OK
     assert "Traceback" not in hook.process.output
 
 
