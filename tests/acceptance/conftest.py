@@ -41,11 +41,12 @@ def show(record_property: Callable[[str, object], None]) -> Show:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the tables that have rows."""
+    """Print the tables that have rows, and say so where other tests ran beside those that made them."""
+    beside = ", beside other tests" if terminalreporter.config.getoption("numprocesses", 0) else ""
     all_rows = [Times(**times) for times in told(terminalreporter, "times")]
     for title, words in TABLES.items():
         rows = [row for row in all_rows if row.table == title]
-        table = Table(*words, "times", "p50", "p95", "p99", "most", title=title, title_justify="left")
+        table = Table(*words, "times", "p50", "p95", "p99", "most", title=title + beside, title_justify="left")
         for column in table.columns[len(words) :]:
             column.justify = "right"
         for row in rows:

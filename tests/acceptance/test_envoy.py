@@ -78,7 +78,6 @@ def test_wakes_exactly_what_is_asked_for(entrance: Entrance) -> None:
             assert answer.result().status == 200
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("ready_after", [0.5, 2.0])
 @pytest.mark.parametrize("clients", [1, 50])
 def test_clients_are_held_until_it_is_up(entrance: Entrance, show: Show, clients: int, ready_after: float) -> None:

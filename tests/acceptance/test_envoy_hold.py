@@ -14,7 +14,7 @@ from support.entrance import HELLO, Entrance
 from support.envoy import needs_envoy
 from support.waiting import wait_until
 
-pytestmark = [needs_envoy, pytest.mark.alone]
+pytestmark = needs_envoy
 
 
 class Held:
