@@ -1,13 +1,16 @@
 """The kinds of value that say when: a time zone, a cron expression, an interval; as in `setting_types`."""
 
 from math import inf
-from typing import Self
+from typing import Final, Self
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSimError
 
 from wakequeue.schedule import Schedule, next_start
 from wakequeue.setting_types import Refused, Seconds
+
+#: What `zoneinfo` finds on some machines, and not as the same zone.
+NOT_THE_SAME_EVERYWHERE: Final = frozenset({"localtime", "posixrules", "Factory"})
 
 
 class Zone(str):
@@ -21,6 +24,8 @@ class Zone(str):
         """Read a name. Raises ValueError where there is no such zone."""
         if not isinstance(text, str):
             raise ValueError(text)  # noqa: TRY004  every parse raises ValueError, which becomes the SettingsError
+        if text in NOT_THE_SAME_EVERYWHERE:
+            raise ValueError(text)
         try:
             ZoneInfo(text)
         except (OSError, LookupError) as error:

@@ -22,7 +22,7 @@ def compose() -> dict[str, dict[str, dict[str, object]]]:
 def test_every_service_runs_a_command(compose: dict[str, dict[str, dict[str, object]]]) -> None:
     """Each service of our image runs a command that the command line has."""
     ours = {name: service for name, service in compose["services"].items() if service["image"] == "wakequeue"}
-    assert set(ours) == {"hook", "worker", "flower", "autoscaler"}
+    assert set(ours) == {"hook", "worker", "beat", "flower", "autoscaler"}
     for service in ours.values():
         command = service["command"]
         assert isinstance(command, list)
@@ -39,6 +39,9 @@ def test_every_variable_is_a_setting(compose: dict[str, dict[str, dict[str, obje
         "WAKEQUEUE_REDIS_URL",
         "WAKEQUEUE_AUTOSCALER_ENDPOINT",
         "WAKEQUEUE_KNATIVE_RELEASE",
+        "WAKEQUEUE_SCHEDULES",
+        "WAKEQUEUE_GROUPS",
+        "WAKEQUEUE_ZONE",
     }
     assert "${WAKEQUEUE_REDIS_PASSWORD:?" in environment["WAKEQUEUE_REDIS_URL"]
 
