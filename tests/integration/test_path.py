@@ -46,10 +46,10 @@ def test_a_burst_is_reported_whole(installation: Installation, stat_server: Stat
     check_all(hook.grpc_address, [request(b"default", b"burst")] * 500)
 
     def repeats() -> list[float]:
-        concurrencies = [one.stat.concurrency for one in stat_server.of("default/burst") if not one.stat.requests]
-        return concurrencies if len(concurrencies) == 2 else []
+        return [one.stat.concurrency for one in stat_server.of("default/burst") if not one.stat.requests]
 
-    assert wait_until(repeats, what="two repeats") == [500, 500]
+    # Two, where the calls all came within the first second.
+    assert set(wait_until(repeats, what="a repeat")) == {500}
     assert stat_server.requests()["default/burst"] == 500
     assert max(one.stat.concurrency for one in stat_server.of("default/burst")) == 500
     assert len(stat_server.of("default/burst")) <= 4, "the first report, its correction and two repeats"
