@@ -138,7 +138,7 @@ def test_what_was_not_confirmed_is_released(scene: Scene) -> None:
     scene.record(entry(A, 2), entry(B, 3))
     scene.autoscaler.available = False
     with pytest.raises(AutoscalerUnavailable):
-        scene.deliver(A, B)
+        scene.deliver(A, B, retry_after=60, retry_at_most=120)
     assert (scene.census().pending_calls, scene.census().pending, scene.census().leased) == (5, 2, 0)
     assert metric("wakequeue_released_total") - before == 2
     scene.autoscaler.available = True

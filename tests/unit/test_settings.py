@@ -1070,12 +1070,12 @@ texts = (
 @given(st.sampled_from(sorted(set(GOOD) - {"service_patterns"})), texts)
 def test_any_text_loads_or_is_refused_in_one_line(name: str, text: str) -> None:
     """Whatever a variable holds, the outcome is settings, or one line that begins with its name."""
-    line = f"{variable(name)} = "
+    line = f"{variable(name)}: "
     try:
         load((beside(name) if text else {}) | {variable(name): text})
     except SettingsError as error:
         line = str(error)
-    assert line.startswith(f"{variable(name)} = ")
+    assert line.startswith((f"{variable(name)} = ", f"{variable(name)}: "))
     assert len(line.splitlines()) == 1
 
 
