@@ -317,6 +317,7 @@ def test_a_pods_service_account(server: ApiServer, tmp_path: Path, monkeypatch: 
         server.drop_watches()
         server.put(REVISIONS, revision("shop", "cart-00002"))
         wait_until(lambda: cluster.exists(Revision("shop", "cart-00002")), what="the new Revision")
+        watched(server)
         thread.close()
 
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from support.certificates import Pair
 from support.processes import free_port
-from support.waiting import all_closed
+from support.waiting import all_closed, wait_until_async
 
 
 def server_tls(pair: Pair, *, clients: Path | None = None) -> ssl.SSLContext:
@@ -31,7 +31,6 @@ class TlsRelay:
     def __init__(self, target: Path | int, pair: Pair, *, clients: Path | None = None) -> None:
         self.port = free_port()
         self.handshakes = 0
-        self._closing = False
         self._target = target
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -47,7 +46,6 @@ class TlsRelay:
 
     def close(self) -> None:
         """End."""
-        self._closing = True
         self._do(self._stop())
         self._do(self._rest())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -75,17 +73,19 @@ class TlsRelay:
         return self._server
 
     async def _rest(self) -> asyncio.Server:
-        """Wait for what was being relayed or accepted to end."""
+        """End what is in a handshake, or waits for its peer's farewell, and wait for what was being relayed."""
+
+        def ended() -> bool:
+            for transport in list(self._loop._transports.values()):  # type: ignore[attr-defined]  # asyncio itself doesn't tell
+                transport.abort()
+            return asyncio.all_tasks() == {asyncio.current_task()}
+
+        await wait_until_async(ended, 5, "the end of what was being relayed")
         await all_closed(5)
-        if others := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(others)
         return self._server
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.handshakes += 1
-        if self._closing:
-            writer.transport.abort()
-            return
         connect = asyncio.open_connection if isinstance(self._target, int) else asyncio.open_unix_connection
         where = ("127.0.0.1", self._target) if isinstance(self._target, int) else (self._target,)
         try:
@@ -96,7 +96,6 @@ class TlsRelay:
         both = {writer, onwards[1]}
         self._open |= both
         await asyncio.gather(_copy(reader, onwards[1]), _copy(onwards[0], writer))
-        await asyncio.gather(*(one.wait_closed() for one in both), return_exceptions=True)
         self._open -= both
 
 
