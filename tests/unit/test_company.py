@@ -9,7 +9,7 @@ from support.scene import A, B, C, Scene, entry
 from wakequeue.broker import QUEUE
 from wakequeue.cluster.knowledge import Application, Scaling
 from wakequeue.codecs.protobuf import ProtobufCodec
-from wakequeue.errors import LedgerUnavailable
+from wakequeue.errors import AutoscalerUnavailable, LedgerUnavailable
 from wakequeue.ledger import Entry, History, Start, Taken, WorkerLedger
 from wakequeue.revision import Revision
 from wakequeue.setting_schedules import Groups
@@ -176,6 +176,21 @@ def test_a_repeat_of_what_is_kept_is_delivered_however_old_its_last_call(scene: 
     scene.make_due(A)
     assert scene.deliver(A).reported == 1
     assert [letter.calls for letter in scene.letters()] == [2]
+
+
+def test_a_start_is_delivered_once_the_autoscaler_is_back_or_buried(scene: Scene) -> None:
+    """As a call is: once, or as expired, with what started it; nothing is recorded again."""
+    scene.begin("schedule office", Start(A, keep_for=3_600), Start(B))
+    scene.autoscaler.available = False
+    with pytest.raises(AutoscalerUnavailable):
+        scene.deliver(A, B)
+    scene.autoscaler.available = True
+    scene.make_due(A)
+    scene.ago(B, last_call=301)
+    assert scene.deliver(A, B) == Delivered(taken=2, reported=1, buried=1)
+    assert [(one.key, one.requests) for one in scene.reports()] == [("shop/a", 1)]
+    assert [(one.revision, one.reason, one.callers) for one in scene.letters()] == [(B, "expired", {"schedule office": 1})]
+    assert (scene.census().recorded_calls, scene.census().settled_calls) == (2, 1)
 
 
 def test_a_plan_is_delivered_by_a_sweeps_doorbell(scene: Scene) -> None:
