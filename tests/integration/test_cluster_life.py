@@ -64,6 +64,15 @@ def endings(redis_server: RedisServer, outcome: str) -> list[Outcome]:
     return [one for one in History(redis_server.client).newest(100) if one.outcome == outcome]
 
 
+def knows(front: Running, **objects: int) -> None:
+    """Wait until the front knows of so many objects of these collections."""
+    for collection, count in objects.items():
+        wait_until(
+            lambda collection=collection, count=count: front.metric("wakequeue_cluster_objects", collection=collection) == count,
+            what=f"{count} {collection}",
+        )
+
+
 def test_a_host_wakes_its_revision(front: Running, stat_server: StatServer) -> None:
     """Public, cluster-local or mapped: the Revision behind each host is reported."""
     hosts = ["cart.shop.example.com", "CART.shop.example.com:443", "cart.shop.svc.cluster.local", "cart.shop", "cart.example.org"]
@@ -76,6 +85,7 @@ def test_a_host_wakes_its_revision(front: Running, stat_server: StatServer) -> N
 def test_a_split_wakes_all_that_have_a_share(cluster: Cluster, front: Running, stat_server: StatServer) -> None:
     """A tag's host wakes its Revision alone, and a Revision without a share is woken by its tag only."""
     cluster.application("shop/split", ("split-1", 80), ("split-2", 20), ("split-3", 0, "next"))
+    knows(front, routes=2, revisions=4)
     call(front, "next-split.shop.example.com")
     stat_server.wait_for("shop/split-3")
     assert stat_server.requests().keys() == {"shop/split-3"}
@@ -90,11 +100,12 @@ def test_what_is_unknown_wakes_nothing(cluster: Cluster, front: Running, stat_se
     call(front, "nobody.example.org")
     mixer_check(front.grpc_address, "shop", "cart-00009")
     cluster.gone(CART)
-    wait_until(lambda: front.metric("wakequeue_cluster_objects", collection="revisions") == 0, what="the Revision gone")
+    knows(front, revisions=0)
     call(front, "cart.example.org")
     assert front.metric("wakequeue_unresolved_total", reason="unknown_host") == 1
     assert front.metric("wakequeue_unresolved_total", reason="unknown_revision") == 2
     cluster.application("shop/other", ("other-1", 100))
+    knows(front, routes=2, revisions=1)
     call(front, "other.shop.example.com")
     stat_server.wait_for("shop/other-1")
     assert stat_server.requests().keys() == {"shop/other-1"}
