@@ -18,8 +18,7 @@ test: .venv/installed .venv/tools $(ENVOY) ## run the tests, against the wheel
 	$(BIN)/pytest -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder
 
 faults: .venv/installed .venv/tools ## hurt real processes, and show that nothing is lost (FULL=1: as often as it takes to trust it)
-	$(BIN)/pytest tests/faults -rx -m alone $(if $(FULL),--full --timeout=3600)
-	$(BIN)/pytest tests/faults -rx -m "not alone" -n 2 --dist worksteal $(if $(FULL),--full --timeout=3600)
+	$(BIN)/pytest tests/faults -rx $(if $(FULL),--full --timeout=3600)
 
 gates: .venv/installed .venv/tools ## run the linters, the type checker, and the check of generated code
 	$(BIN)/ruff check .

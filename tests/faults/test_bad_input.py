@@ -18,9 +18,6 @@ from support.redis_server import RedisServer
 from support.stat_server import StatServer
 from support.waiting import wait_until
 
-#: It keeps a processor busy, and counts seconds besides.
-pytestmark = pytest.mark.alone
-
 #: What one round sends: messages in calls that are well made, calls that are not, connections that are not, and good calls.
 BODIES, CALLS, CONNECTIONS, HALF_OPEN, GOOD = 600, 350, 40, 10, 10
 A_ROUND = BODIES + CALLS + CONNECTIONS + HALF_OPEN
