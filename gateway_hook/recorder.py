@@ -229,7 +229,8 @@ class Recorder:
 
     def _has_room(self, revision: Revision) -> bool:
         """Whether the open group takes calls of this Revision."""
-        return revision in self._open.tallies or self._in_hand + len(self._open.tallies) < self._settings.buffer_revisions
+        tallies = self._open.tallies
+        return revision in tallies or self._in_hand + len(tallies) < self._settings.buffer_revisions
 
     def _drop(self, because: str, calls: int = 1) -> Outcome:
         DROPPED.inc(calls)

@@ -14,7 +14,7 @@ COMMANDS: Final = {
     "up": ("wakequeue.up", "up"),
     "hook": ("gateway_hook.server", "hook"),
     "worker": ("workers.command", "worker"),
-    "beat": ("workers.command", "beat"),
+    "beat": ("workers.beating", "beat"),
     "flower": ("workers.command", "flower"),
     "autoscaler": ("wakequeue.standin", "autoscaler"),
     "call": ("gateway_hook.command", "call"),

@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
-from wakequeue.revision import LABEL
+from wakequeue.revision import KEY
 from wakequeue.schedule import Schedule
 from wakequeue.setting_times import Cron, Interval, Zone
 from wakequeue.setting_types import Globs, Refused, Seconds
@@ -20,8 +20,6 @@ MOST_SCHEDULES: Final = 1_000
 
 #: How many starts are looked at to see how close they are: few, for every command reads the settings.
 LOOKED_AT: Final = 3
-
-KEY: Final = f"{LABEL.pattern}/{LABEL.pattern}"
 
 
 class Pods(int):
@@ -43,7 +41,7 @@ class Keys(Globs):
 
     __slots__ = ()
     allowed = "an application or a Revision, NAMESPACE/NAME, such as shop/cart, or a list of such"
-    form = re.compile(KEY)
+    form = KEY
 
 
 class Wakes(Globs):
@@ -54,7 +52,7 @@ class Wakes(Globs):
         "an application or a Revision, NAMESPACE/NAME, in which *, ? and [...] stand for other applications, such as shop/cart or "
         "shop/*, or a list of such"
     )
-    form = re.compile(rf"{KEY}|(?=.*[*?\[])[-a-z0-9*?!\[\]]{{1,253}}/[-a-z0-9*?!\[\]]{{1,253}}")
+    form = re.compile(rf"{KEY.pattern}|(?=.*[*?\[])[-a-z0-9*?!\[\]]{{1,253}}/[-a-z0-9*?!\[\]]{{1,253}}")
 
 
 #: What a schedule may say of itself, and what each is.

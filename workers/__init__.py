@@ -1,7 +1,7 @@
 """The workers: Celery workers that deliver what is due to the Autoscaler.
 
     app          the Celery application, and what its process owns: one sender, one sweep, one admin port
-    command      `wakequeue worker`, `wakequeue beat` and `wakequeue flower`
+    command      `wakequeue worker` and `wakequeue flower`
     tasks        the two tasks: unpack, deliver or start, return
     deliver      take, decide, encode, send, settle; or release; or bury
     company      those that wake with what is delivered
@@ -15,7 +15,7 @@
     watchdog     knows when a worker takes nothing while wake-ups are due
     scheduled    one start of a schedule: which Revisions it means, told to the ledger
     beat         which starts of schedules are due; sends them, if no other beat does
-    beating      the beat's process
+    beating      `wakequeue beat`, and its process
     broker_page  Flower's page of the queues
 
 A task finds what there is to do in the ledger, never in its message.

@@ -1,4 +1,4 @@
-"""The beat's process: Celery's beat with a scheduler of ours, and its admin port. Nothing of a worker is in it."""
+"""`wakequeue beat`, and its process: Celery's beat with a scheduler of ours, and its admin port. Nothing of a worker is in it."""
 
 import os
 import signal
@@ -8,12 +8,14 @@ import uuid
 from functools import partial
 from typing import Any, NoReturn
 
+import click
 from celery.beat import Scheduler, Service
 
 from wakequeue import broker
 from wakequeue.admin import AdminServer
 from wakequeue.ledger import Starts
 from wakequeue.reach import Reach
+from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
 from wakequeue.telemetry import BEAT, Event, configure_logging, info
 from workers.beat import Beat
@@ -39,17 +41,23 @@ class LedgerScheduler(Scheduler):
         super().close()
 
 
+@click.command()
+def beat() -> None:
+    """Run a beat: have workers start what the schedules say."""
+    run(load())
+
+
 def run(settings: Settings) -> None:
     """Beat until SIGTERM or SIGINT. Raises CannotStart where the admin port can't be served."""
     configure_logging()
     reach = Reach(settings)
     app, starts = broker.make_app(reach), Starts.connect(reach, settings, broker.QUEUE)
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
-    beat = Beat(name, starts, partial(broker.send_start, app), settings)
+    ours = Beat(name, starts, partial(broker.send_start, app), settings)
     admin = AdminServer(
         settings.admin_address,
-        live=lambda: {"beat": beat.alive},
-        ready=lambda: {"redis": beat.ledger_answers},
+        live=lambda: {"beat": ours.alive},
+        ready=lambda: {"redis": ours.ledger_answers},
         registry=BEAT,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -57,7 +65,7 @@ def run(settings: Settings) -> None:
     info(Event.STARTED, role="beat", schedules=len(settings.schedules), admin_port=admin.port)
     if not settings.schedules:
         info(Event.NO_SCHEDULES)
-    Service(app, scheduler_cls=partial(LedgerScheduler, beat)).start()  # type: ignore[arg-type]
+    Service(app, scheduler_cls=partial(LedgerScheduler, ours)).start()  # type: ignore[arg-type]
     admin.close()
 
 

@@ -1,4 +1,4 @@
-"""`wakequeue worker`, `wakequeue beat` and `wakequeue flower`: what Celery's own commands do, in the way that suits wakequeue."""
+"""`wakequeue worker` and `wakequeue flower`: Celery's own commands, with the options that suit wakequeue."""
 
 import os
 import socket
@@ -11,8 +11,6 @@ from celery.bin.celery import celery
 from celery.exceptions import SecurityWarning
 
 from wakequeue.errors import CannotStart
-from wakequeue.setting_sources import load
-from workers import beating
 
 #: After how long Flower forgets a worker that has gone: each start of one is a new name.
 FORGET_WORKER_SECONDS = 60
@@ -25,12 +23,6 @@ def worker() -> None:
     warnings.simplefilter("ignore", SecurityWarning)
     name = f"--hostname=worker-{os.getpid()}@%h"
     _run("worker", name, "--task-events", "--without-gossip", "--without-mingle", "--loglevel=WARNING")
-
-
-@click.command()
-def beat() -> None:
-    """Run a beat: have workers start what the schedules say."""
-    beating.run(load())
 
 
 @click.command()
