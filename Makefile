@@ -21,7 +21,8 @@ test: .venv/installed .venv/tools $(ENVOY) $(HELM) $(PROMETHEUS) ## run the test
 	$(BIN)/pytest -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder
 
 faults: .venv/installed .venv/tools ## hurt real processes, and show that nothing is lost (FULL=1: as often as it takes to trust it)
-	$(BIN)/pytest tests/faults -rx $(if $(FULL),--full --timeout=3600)
+	$(BIN)/pytest tests/faults -k "not mutant" $(if $(FULL),--full --timeout=3600)
+	$(BIN)/pytest tests/faults -k mutant -rx -n 2
 
 gates: .venv/installed .venv/tools ## run the linters, the type checker, and the check of generated code
 	$(BIN)/ruff check .

@@ -80,6 +80,11 @@ class StatServer:
         """The reports of one Revision, once there are so many."""
         return wait_until(lambda: len(self.of(key)) >= reports and self.of(key), within, f"{reports} reports of {key}")
 
+    def wait_for_more(self, reports: int, within: float = 10.0) -> None:
+        """Wait until so many reports came since this was called."""
+        enough = len(self.received) + reports
+        wait_until(lambda: len(self.received) >= enough, within, f"{reports} more reports")
+
     def close(self) -> None:
         """End."""
         if self._server is not None:
