@@ -1,6 +1,7 @@
 """What several commands take and print."""
 
 import datetime as dt
+import re
 from typing import Final
 
 import click
@@ -18,8 +19,20 @@ class _RevisionType(click.ParamType[Revision]):
             self.fail(str(error), param, ctx)
 
 
+class _WakeupType(click.ParamType[str]):
+    name = "ID"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch("[0-9a-f]{6,32}", value.lower()):
+            self.fail(f"{value!r} is no id of a wake-up, nor its first 6 hexadecimal digits or more", param, ctx)
+        return value.lower()
+
+
 #: A Revision, by its key.
 REVISION: Final = _RevisionType()
+
+#: The id of a wake-up, or as much of its head as tells it from others.
+WAKEUP: Final = _WakeupType()
 
 
 def moment(at: float) -> str:

@@ -98,6 +98,7 @@ def show(id_: str, *, as_json: bool) -> None:
         click.echo(json.dumps(letter.as_dict()))
         return
     click.echo(f"{letter.revision}: {letter.reason}, buried {moment(letter.buried_at)} after {letter.attempts} attempts")
+    click.echo(f"wake-up   {letter.wakeup or 'without an id'}")
     click.echo(f"calls     {letter.calls}, from {counted(letter.callers)}")
     click.echo(f"last call {moment(letter.last_call)}")
     for at, cause in letter.tries:

@@ -5,7 +5,7 @@ import json
 
 import click
 
-from wakequeue.arguments import REVISION, counted, moment
+from wakequeue.arguments import REVISION, WAKEUP, counted, moment
 from wakequeue.ledger import History, Outcome, WorkerLedger
 from wakequeue.reach import Reach
 from wakequeue.revision import Revision
@@ -16,17 +16,18 @@ from wakequeue.setting_sources import load
 @click.argument("revision", type=REVISION, metavar="[NAMESPACE/REVISION]", required=False)
 @click.option("--count", type=click.IntRange(min=0), default=20, show_default=True, help="How many of the newest entries.")
 @click.option("--follow", is_flag=True, help="Go on printing entries as they come, until Ctrl-C.")
+@click.option("--wakeup", type=WAKEUP, metavar="ID", help="Only those of this wake-up, by 6 digits of its id or more.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def history(revision: Revision | None, count: int, follow: bool, as_json: bool) -> None:  # noqa: FBT001  click passes flags as booleans
+def history(*, revision: Revision | None, count: int, follow: bool, wakeup: str | None, as_json: bool) -> None:
     """Show what became of each wake-up: reported to the Autoscaler, or buried; and how its waking ended: woken, or unwoken."""
     settings = load()
     trail = History(WorkerLedger.connect(Reach(settings), settings).client)
     newest = trail.last_id()
-    for outcome in trail.newest(count, revision, newest):
+    for outcome in trail.newest(count, revision, newest, wakeup=wakeup or ""):
         _print(outcome, as_json=as_json)
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
-            for outcome in trail.follow(newest, revision):
+            for outcome in trail.follow(newest, revision, wakeup=wakeup or ""):
                 _print(outcome, as_json=as_json)
 
 
@@ -35,8 +36,8 @@ def _print(outcome: Outcome, *, as_json: bool) -> None:
 
 
 def _line(outcome: Outcome) -> str:
-    """One entry for a person: when, which Revision, what became of it, and what it took."""
-    begin = f"{moment(outcome.at)} {outcome.revision} {outcome.outcome}, "
+    """One entry for a person: when, the head of its wake-up's id, which Revision, what became of it, and what it took."""
+    begin = f"{moment(outcome.at)} {outcome.wakeup[:8] or '-' * 8} {outcome.revision} {outcome.outcome}, "
     if outcome.waking_seconds is not None:
         return f"{begin}{outcome.waking_seconds:.3f} s after its first call" + (outcome.reason and f": {outcome.reason}")
     what = f"{outcome.phase}: concurrency {outcome.concurrency:g}" if outcome.outcome == "reported" else outcome.reason

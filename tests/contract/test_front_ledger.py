@@ -1,6 +1,7 @@
 """What the recorder relies on of a ledger, held by the fake and by the real one on Redis."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -153,6 +154,18 @@ def test_a_commit_that_is_sent_again_changes_nothing(subject: Subject) -> None:
     assert (first.ring, first.episode) == (True, Episode())
     assert [reply.ring for (reply,) in again] == [True] * 3
     assert subject.calls() == 3
+
+
+def test_a_wake_up_has_one_id(subject: Subject) -> None:
+    """All commits are told it, before a report and after; the first alone begins it, though it is sent again."""
+    first, _ = subject.record(Commit("front", 1), [entry(A), entry(B)])
+    (again, other) = subject.record(Commit("front", 1), [entry(A), entry(B)])
+    (next_,) = subject.record(Commit("other", 1), [entry(A)])
+    subject.report(A)
+    (late,) = subject.record(Commit("other", 2), [entry(A)])
+    assert re.fullmatch("[0-9a-f]{32}", first.wakeup)
+    assert {one.wakeup for one in (again, next_, late)} == {first.wakeup} != {other.wakeup}
+    assert [one.begins for one in (first, again, next_, late)] == [True, True, False, False]
 
 
 def test_a_doorbell_is_one_commits_to_ring(subject: Subject) -> None:

@@ -59,6 +59,7 @@ def test_list_and_show(operator: Installation, ledger: Ledger) -> None:
         assert part in shown
     (letter,) = run(operator, "dead", "show", ids[0], "--json")
     assert json.loads(letter).items() >= {"revision": "shop/a", "calls": 2, "attempts": 2, "callers": {"mixer 10.0.0.7": 2}}.items()
+    assert f"wake-up   {json.loads(letter)['wakeup']}" in shown
 
 
 def test_an_unwoken_waking_is_shown(operator: Installation, ledger: Ledger) -> None:
@@ -177,6 +178,10 @@ def test_history(operator: Installation, ledger: Ledger) -> None:
     (only_a,) = run(operator, "history", "shop/a", "--json")
     assert json.loads(only_a)["reason"] == "expired"
     assert len(run(operator, "history", "--count", "2")) == 2
+    wakeup = json.loads(only_a)["wakeup"]
+    assert f" {wakeup[:8]} shop/a " in buried
+    assert run(operator, "history", "--wakeup", wakeup[:6].upper()) == run(operator, "history", "--wakeup", wakeup) == [buried]
+    assert "'abc' is no id of a wake-up" in run(operator, "history", "--wakeup", "abc", code=2)[-1]
 
 
 def test_history_says_how_wakings_ended(operator: Installation, ledger: Ledger) -> None:

@@ -66,6 +66,9 @@ FIELDS: Final = {
     b"last_wait",
     b"style",
     b"waking_since",
+    b"wakeup",
+    b"traces",
+    b"taken_traces",
 }
 
 
@@ -304,6 +307,7 @@ def test_a_buried_wake_up_is_a_dead_letter(ledger: Ledger) -> None:
         "last_call": round(lease.last_call * 1000),
         "callers": '{"mixer 10.0.0.7": 3}',
         "tries": "[]",
+        "wakeup": lease.wakeup,
     }
     assert (ledger.census().buried, ledger.census().buried_calls, ledger.census().pending) == (1, 3, 0)
     assert not ledger.client.exists(key(A))
@@ -517,7 +521,7 @@ def test_the_keys_are_those_of_the_docstring(ledger: Ledger) -> None:
     """After every verb there are the documented keys, of their types and with their fields, and nothing else."""
     # As after 40 doorbells at once: that of one alone would be gone after 5 ms.
     ledger.client.set("{wakequeue}:ring:shop", round(ledger.now() * 1e6) + 200_000, px=200)
-    ledger.record(*map(entry, REVISIONS), commit=Commit("x", 1))
+    ledger.record(*(replace(entry(one), traces=["00-1-1-01"]) for one in REVISIONS), commit=Commit("x", 1))
     names = ledger.types()
     a, b, c, _ = ledger.take(*REVISIONS)
     ledger.settle(a)
@@ -527,7 +531,7 @@ def test_the_keys_are_those_of_the_docstring(ledger: Ledger) -> None:
     ledger.sweep()
     ledger.hasten()
     ledger.take(D, trial=True)
-    ledger.record(replace(entry(C), style="original"), waits(D, "1"))
+    ledger.record(replace(entry(C), style="original"), replace(waits(D, "1"), traces=["00-2-2-01"]))
     ledger.take(B, C, rate_limit=2, rate_burst=1, namespace_rate_limit=1, namespace_rate_burst=1)
     ledger.starts.begin("hand", [Start(D, keep_for=HOUR), Start(D, at=ledger.now() + HOUR)])
     ledger.starts.lead(STARTS, "beat", ["office"], HOUR)

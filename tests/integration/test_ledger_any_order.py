@@ -48,6 +48,8 @@ class Wakeup:
     #: How many requests were said to wait, over all.
     requests: int = 0
     reported: bool = False
+    #: The wake-up's id, where it was told.
+    id: str = ""
     #: Due, ready and rung in an hour; otherwise now.
     due_later: bool = False
     ready_later: bool = False
@@ -83,6 +85,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model = {revision: Wakeup() for revision in REVISIONS}
         self.recorded = self.settled = self.buried = self.discarded = self.token = 0
         self.letters: dict[str, tuple[Revision, int]] = {}
+        #: Every id that a wake-up ever had.
+        self.ids: set[str] = set()
         #: The plans, each with whether its time has come.
         self.plans: dict[Plan, bool] = {}
         #: The token of a trial of which none has come back.
@@ -105,6 +109,8 @@ class LedgerMachine(RuleBasedStateMachine):
         replies = self.ledger.record(*entries, commit=commit)
         assert [reply.ring for reply in replies] == expected
         assert [reply.episode.first_report is not None for reply in replies] == [self.model[one].reported for one in revisions]
+        for revision, reply in zip(revisions, replies, strict=True):
+            assert reply.begins == self.is_of(revision, reply.wakeup)
         return commit, entries
 
     @rule(revision=st.sampled_from(REVISIONS), old=st.integers(0, 9), new=st.integers(1, 3))
@@ -118,6 +124,21 @@ class LedgerMachine(RuleBasedStateMachine):
         (reply,) = self.ledger.record(waits(revision, *names))
         assert reply.ring == expected
         assert reply.episode.last_wait is not None
+        assert reply.begins == self.is_of(revision, reply.wakeup)
+
+    def is_of(self, revision: Revision, wakeup: str) -> bool:
+        """The wake-up has the id that it was told to have before, or else one that none had; whether it is told the first time."""
+        model = self.model[revision]
+        begins = not model.id
+        assert (wakeup in self.ids) == (not begins)
+        assert begins or wakeup == model.id
+        model.id = wakeup
+        self.ids.add(wakeup)
+        return begins
+
+    def looked_up(self, revision: Revision) -> None:
+        """A wake-up began, or went on, of whose id nobody was told."""
+        self.is_of(revision, (self.ledger.client.hget(key(revision), "wakeup") or b"").decode())
 
     def expect(self, one: Entry, waiting: int | None = None) -> bool:
         """Count an entry in the model, of whose calls so many wait; whether it is to ring."""
@@ -142,6 +163,8 @@ class LedgerMachine(RuleBasedStateMachine):
         ]
         begun = self.ledger.begin_async("hand", *starts) if front else self.ledger.starts.begin("hand", starts)
         assert (begun.planned, begun.due) == (0, due)
+        for revision in revisions:
+            self.looked_up(revision)
 
     @rule(revisions=some)
     def begin_too_late(self, revisions: list[Revision]) -> None:
@@ -180,7 +203,10 @@ class LedgerMachine(RuleBasedStateMachine):
         """A commit that was applied changes nothing when it is sent again."""
         before = self.ledger.dump()
         due = [self.model[one.revision].state == "pending" and not self.model[one.revision].due_later for one in commit[1]]
-        assert [reply.ring for reply in self.ledger.record(*commit[1], commit=commit[0])] == due
+        replies = self.ledger.record(*commit[1], commit=commit[0])
+        assert [reply.ring for reply in replies] == due
+        for reply, one in zip(replies, commit[1], strict=True):
+            assert reply.wakeup == (self.model[one.revision].id or reply.wakeup)
         assert self.ledger.dump() == before
 
     @precondition(lambda self: self.some_are(lambda wakeup: wakeup.state == "pending" and not wakeup.due_later))
@@ -196,6 +222,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for lease in taken:
             wakeup = self.model[lease.revision]
             assert lease.token > self.token
+            assert not self.is_of(lease.revision, lease.wakeup)
             assert (lease.calls, lease.waiting, lease.attempts) == (wakeup.calls, wakeup.waiting, wakeup.attempts + 1)
             wakeup.state, wakeup.dead, wakeup.token = "leased", False, lease.token
             wakeup.taken, wakeup.calls, wakeup.attempts = wakeup.calls, 0, lease.attempts
@@ -271,8 +298,13 @@ class LedgerMachine(RuleBasedStateMachine):
         """A dead letter's calls are pending again; the same letter again changes nothing."""
         letter = data.draw(st.sampled_from(sorted(self.letters)))
         revision, calls = self.letters.pop(letter)
+        (wrote,) = self.ledger.letters.find(lambda one: one.id == letter)
         assert self.ledger.letters.replay([letter]) == 1
         wakeup = self.model[revision]
+        wakeup.id = wakeup.id or wrote.wakeup
+        self.ids.add(wrote.wakeup)
+        assert not self.is_of(revision, wakeup.id)
+        self.looked_up(revision)
         self.buried -= calls
         wakeup.calls += calls
         idle = wakeup.state in {"asleep", "resting"}
@@ -361,13 +393,17 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.entomb(revision)
             else:
                 wakeup.give_back(later=False)
+        begun: set[Revision] = set()
         for plan in [plan for plan, has_come in self.plans.items() if has_come]:
             del self.plans[plan]
             if self.expect(Entry(plan.revision, 1, awake=False, first_age=0, last_age=0), waiting=0):
                 self.model[plan.revision].ring_later = False
+            begun.add(plan.revision)
         to_ring = {revision for revision, wakeup in self.model.items() if wakeup.state == "pending" and not wakeup.ring_later}
         ended, named = self.ledger.sweep(most=most)
         assert ended == len(dead)
+        for revision in begun:
+            self.looked_up(revision)
         assert len(named) == len(set(named)) == min(len(to_ring), most)
         assert set(named) <= to_ring
         for revision in named:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -47,6 +48,8 @@ class FakeLedger:
         self.first_reports: dict[Revision, float] = {}
         self.last_waits: dict[Revision, float] = {}
         self._pending: set[Revision] = set()
+        #: The ids of wake-ups, each with the commit that it began with.
+        self._wakeups: dict[Revision, tuple[str, Commit]] = {}
         #: The requests that were ever said to wait.
         self.requests: set[tuple[Revision, str]] = set()
         self._news = asyncio.Event()
@@ -63,7 +66,7 @@ class FakeLedger:
             raise LedgerUnavailable("away")
         fresh = commit not in self.commits
         self.commits.setdefault(commit, list(entries))
-        replies = [self._reply(entry, fresh=fresh) for entry in entries]
+        replies = [self._reply(entry, commit, fresh=fresh) for entry in entries]
         if self.answers_to_lose:
             self.answers_to_lose -= 1
             raise LedgerUnavailable("the answer was lost")
@@ -106,7 +109,7 @@ class FakeLedger:
                 self._news.clear()
                 await self._news.wait()
 
-    def _reply(self, entry: Entry, *, fresh: bool) -> Recorded:
+    def _reply(self, entry: Entry, commit: Commit, *, fresh: bool) -> Recorded:
         if entry.awake:
             self.first_reports.setdefault(entry.revision, 0.0)
         if entry.requests:
@@ -117,7 +120,8 @@ class FakeLedger:
         first_report = self.first_reports.get(entry.revision)
         last_report = None if first_report is None else time.time()
         episode = Episode(first_report, last_report, last_wait=self.last_waits.get(entry.revision))
-        return Recorded(rings, episode, time.time())
+        wakeup, begun_by = self._wakeups.setdefault(entry.revision, (uuid.uuid4().hex, commit))
+        return Recorded(rings, episode, time.time(), wakeup, begins=begun_by == commit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,9 @@ alone, few at a time and at last by itself; where a worker dies in one, only wha
 three times in a row is buried as poisoned. *Take* also keeps the rate limits, which count over all workers: what a limit delays
 is given a slot of its own, and is due then.
 
+A wake-up has an id, made where a Revision that is asleep is first called or started. Its reports, their attempts, the end of its
+waking and its dead letter carry it, and so does what a replay begins; the next one is made once the Revision was asleep again.
+
 Keys, all with the hash tag `{wakequeue}`; times are milliseconds since 1970:
 
     {wakequeue}:r:NAMESPACE/NAME   hash, one Revision; expires when it is asleep again
@@ -39,6 +42,8 @@ Keys, all with the hash tag `{wakequeue}`; times are milliseconds since 1970:
         taken, taken_callers       the same of the calls in the hands of the lease's holder
         waiting                    calls of this episode that found the Revision not awake
         last_wait                  when a request was last known to wait
+        wakeup                     the wake-up's id, from its first call until it is asleep again: 32 hex digits
+        traces, taken_traces       trace contexts of gateways' calls: JSON; at most 8 of each, and none where none came
         style                      how to report it, where a call said so
         first_call, last_call      the oldest of `calls`, and the newest call of all
         taken_first_call           the oldest of `taken`

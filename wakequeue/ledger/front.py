@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self, cast
+from typing import Any, Final, Self, cast
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
@@ -17,6 +17,9 @@ from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 
+#: How many values *record* answers with for each entry.
+REPLY_FIELDS: Final = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -25,7 +28,7 @@ class Entry:
     `awake` says that its calls found the Revision awake, so that none of them waits. `callers` says who made how many. `requests`
     are those that wait, by id: each with its caller, and how many seconds before the commit it last came. One that the ledger
     didn't know is a call besides, unless its caller is empty. `style` is how to report the Revision, from now on; empty says
-    nothing.
+    nothing. `traces` are the trace contexts that came with some of them, as W3C's traceparent; at most 8 count.
     """
 
     revision: Revision
@@ -36,6 +39,7 @@ class Entry:
     callers: Mapping[str, int] = field(default_factory=dict)
     requests: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     style: str = ""
+    traces: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,15 @@ class Commit:
 class Recorded:
     """What the ledger says of one recorded Revision, at a time of its clock (Unix seconds).
 
-    `ring` says that its doorbell is the front's to ring; of the episode only the times are told.
+    `ring` says that its doorbell is the front's to ring; of the episode only the times are told. `wakeup` is the id
+    of its wake-up, which `begins` with this commit or did before.
     """
 
     ring: bool
     episode: Episode
     at: float
+    wakeup: str = ""
+    begins: bool = False
 
 
 class FrontLedger:
@@ -86,12 +93,11 @@ class FrontLedger:
             ages = milliseconds(entry.first_age), milliseconds(entry.last_age)
             waits = {request: (caller, milliseconds(age)) for request, (caller, age) in entry.requests.items()}
             requests = json.dumps(waits) if waits else ""
-            arguments += [str(entry.revision), entry.calls, waiting, *ages, json.dumps(entry.callers), requests, entry.style]
+            traces = json.dumps(entry.traces) if entry.traces else ""
+            arguments += [str(entry.revision), entry.calls, waiting, *ages, json.dumps(entry.callers), requests]
+            arguments += [entry.style, traces]
         now, *rest = await _asked(self._record, arguments)
-        return [
-            Recorded(bool(ring), Episode(seconds(first), seconds(last), last_wait=seconds(wait)), int(now) / 1000)
-            for ring, first, last, wait in zip(rest[::4], rest[1::4], rest[2::4], rest[3::4], strict=True)
-        ]
+        return [_recorded(int(now) / 1000, *rest[i : i + REPLY_FIELDS]) for i in range(0, len(rest), REPLY_FIELDS)]
 
     async def begin(self, cause: str, starts: Sequence[Start]) -> Begun:
         """Make starts that are due, and keep the others until they are; see `wakequeue.ledger.Starts.begin`."""
@@ -100,6 +106,11 @@ class FrontLedger:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+def _recorded(at: float, ring: int, first: bytes, last: bytes, wait: bytes, wakeup: bytes, begins: int) -> Recorded:  # noqa: PLR0913, PLR0917  as the script answers
+    episode = Episode(seconds(first), seconds(last), last_wait=seconds(wait))
+    return Recorded(bool(ring), episode, at, wakeup.decode(), bool(begins))
 
 
 async def _asked(ask: AsyncScript, arguments: Sequence[str | int]) -> list[Any]:

@@ -24,6 +24,8 @@ class Outcome:
     before, made from `first_call` (None where there are none: a repeat) to `last_call` by `callers`; `phase` and `concurrency`
     are the report's. Of its `attempts` the failed ones are in `tries`; `worker` had the last.
 
+    `wakeup` is the id of its wake-up, which others of its entries carry too; empty in those of a version that made none.
+
     Or it is how a waking ended, `waking_seconds` after its `first_call`: *woken*, or *unwoken*, with what Knative says as `reason`.
     Its calls were reported, and aren't among its `calls`.
     """
@@ -43,6 +45,11 @@ class Outcome:
     tries: list[tuple[float, str]]
     worker: str
     waking_seconds: float | None = None
+    wakeup: str = ""
+
+    def is_of(self, revision: Revision | None, wakeup: str) -> bool:
+        """Whether it is of this Revision, if one is named, and of a wake-up whose id begins so."""
+        return revision in {None, self.revision} and self.wakeup.startswith(wakeup)
 
     def as_dict(self) -> dict[str, Any]:
         """Every field by its name, ready for JSON."""
@@ -55,25 +62,25 @@ class History:
     def __init__(self, client: Redis) -> None:
         self._client = client
 
-    def newest(self, count: int, revision: Revision | None = None, until: str = "+") -> list[Outcome]:
-        """The newest entries up to the id `until`, of one Revision or of all, the oldest of them first."""
+    def newest(self, count: int, revision: Revision | None = None, until: str = "+", *, wakeup: str = "") -> list[Outcome]:
+        """The newest entries up to the id `until`, the oldest first: all, or one Revision's, or those whose `wakeup` begins so."""
         found: list[Outcome] = []
         while len(found) < count:
             page = asked(self._client.xrevrange, HISTORY, until, "-", PAGE)
-            found += [one for one in map(_outcome, page) if revision in {None, one.revision}]
+            found += [one for one in map(_outcome, page) if one.is_of(revision, wakeup)]
             if len(page) < PAGE:
                 break
             until = f"({page[-1][0].decode()}"
         return found[:count][::-1]
 
-    def follow(self, after: str, revision: Revision | None = None) -> Iterator[Outcome]:
+    def follow(self, after: str, revision: Revision | None = None, *, wakeup: str = "") -> Iterator[Outcome]:
         """Entries newer than the one with the id `after`, as they come, without end."""
         while True:
             replies = asked(self._client.xread, {HISTORY: after}, PAGE, FOLLOW_MS)
             for _, page in replies or ():
                 for one in map(_outcome, page):
                     after = one.id
-                    if revision in {None, one.revision}:
+                    if one.is_of(revision, wakeup):
                         yield one
 
     def last_id(self) -> str:
@@ -101,4 +108,5 @@ def _outcome(entry: tuple[bytes, dict[bytes, bytes]]) -> Outcome:
         timed_causes(text.get("tries", "[]")),
         text["worker"],
         int(text["lasted"]) / 1000 if "lasted" in text else None,
+        text.get("wakeup", ""),
     )

@@ -1,12 +1,12 @@
 -- What the verbs share that make, keep or take out dead letters; read after the prelude.
 local BURIED, DEAD = PREFIX .. 'buried', PREFIX .. 'dead'
 
-local function write_letter(name, id, reason, calls, first_call, last_call, attempts, tries, callers)
+local function write_letter(name, id, reason, calls, first_call, last_call, attempts, tries, callers, wakeup)
   local letter = name .. '@' .. id
   redis.call('ZADD', BURIED, now, letter)
   redis.call('HSET', DEAD, letter, cjson.encode({
     revision = name, reason = reason, calls = calls, buried_at = now, attempts = attempts,
-    first_call = first_call, last_call = last_call, tries = tries, callers = callers,
+    first_call = first_call, last_call = last_call, tries = tries, callers = callers, wakeup = wakeup,
   }))
 end
 
@@ -15,7 +15,8 @@ end
 local function add_letter(name, reason, calls, first_call, tries, callers)
   local key = revision_key(name)
   local id = reason == 'unwoken' and reason or redis.call('HGET', key, 'token')
-  write_letter(name, id, reason, calls, first_call, number(key, 'last_call'), number(key, 'attempts'), tries, callers)
+  write_letter(name, id, reason, calls, first_call, number(key, 'last_call'), number(key, 'attempts'), tries, callers,
+    redis.call('HGET', key, 'wakeup') or nil)
 end
 
 -- What was taken will never be confirmed: it becomes a dead letter, with the reason. What would end a worker, or can't be said, is

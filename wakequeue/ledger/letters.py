@@ -19,7 +19,7 @@ class DeadLetter:
 
     Times are Unix seconds; without calls, as a repeat is, it has no `first_call`. Of the `tries` each is a time and why that
     attempt failed. One that is *unwoken* has no calls, for they were reported, but the first call of its waking, and what Knative
-    says as the last of its tries.
+    says as the last of its tries. `wakeup` is the id of its wake-up, empty where the version that buried it made none.
     """
 
     id: str
@@ -32,6 +32,7 @@ class DeadLetter:
     attempts: int
     tries: list[tuple[float, str]]
     buried_at: float
+    wakeup: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Every field by its name, ready for JSON."""
@@ -77,6 +78,7 @@ def _letter(id_: str, content: bytes) -> DeadLetter:
         raw["attempts"],
         timed_causes(raw.get("tries", "[]")),
         raw["buried_at"] / 1000,
+        raw.get("wakeup", ""),
     )
 
 

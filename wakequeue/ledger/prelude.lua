@@ -4,8 +4,8 @@ local PENDING, LEASED, TOTALS = PREFIX .. 'pending', PREFIX .. 'leased', PREFIX 
 local HISTORY = PREFIX .. 'history'
 local PLANNED, PLANS, SCHEDULES = PREFIX .. 'planned', PREFIX .. 'plans', PREFIX .. 'schedules'
 
--- A wake-up remembers so many callers by name, and so many failed attempts.
-local MOST_CALLERS, MOST_TRIES = 8, 10
+-- A wake-up remembers so many callers by name, so many failed attempts, and so many trace contexts.
+local MOST_CALLERS, MOST_TRIES, MOST_TRACES = 8, 10, 8
 
 -- The ledger's clock is Redis's; should that be set back, it goes on from where a sweep last saw it.
 local time = redis.call('TIME')
@@ -47,6 +47,22 @@ local function add_callers(had, came)
     sum[caller] = (sum[caller] or 0) + calls
   end
   return cjson.encode(sum)
+end
+
+-- Two JSON lists of trace contexts as one, of which the first are kept; either may be missing.
+local function join_traces(had, came)
+  local traces = cjson.decode(had or '[]')
+  for _, trace in ipairs(cjson.decode(came or '[]')) do
+    if #traces < MOST_TRACES then
+      traces[#traces + 1] = trace
+    end
+  end
+  return cjson.encode(traces)
+end
+
+-- The id of a wake-up that begins, out of what is said of nothing else: 32 hex digits.
+local function new_wakeup(...)
+  return string.sub(redis.sha1hex(table.concat({...}, ' ')), 1, 32)
 end
 
 -- Whether a Revision should be forgotten by now: its key expires by Redis's clock, which may have been set back.
@@ -108,6 +124,10 @@ local function give_back(name, due_at, cause)
   if first_call then
     add_calls(key, calls, first_call, last_call, redis.call('HGET', key, 'taken_callers') or nil)
   end
+  local traces = redis.call('HMGET', key, 'taken_traces', 'traces')
+  if traces[1] then
+    redis.call('HSET', key, 'traces', join_traces(traces[1], traces[2]))
+  end
   redis.call('HSET', key, 'taken', 0, 'ready_at', due_at)
   pend(name, due_at, due_at)
 end
@@ -130,7 +150,7 @@ local function go_on(name, idle_after, repeat_at)
   local ready_at = number(key, 'ready_at')
   redis.call('ZREM', LEASED, name)
   redis.call('HSET', key, 'taken', 0, 'attempts', 0)
-  redis.call('HDEL', key, 'tries', 'taken_callers')
+  redis.call('HDEL', key, 'tries', 'taken_callers', 'taken_traces')
   if number(key, 'calls') > 0 then
     local due_at = math.max(now, ready_at)
     pend(name, due_at, due_at)
@@ -160,8 +180,9 @@ end
 
 -- Write of what is leased into the audit trail.
 local function tell(name, keep, outcome, reason, first_call, ...)
-  local state = redis.call('HMGET', revision_key(name), 'last_call', 'attempts', 'holder')
-  write_entry(name, keep, outcome, reason, first_call, state[1] or 0, state[2] or 0, state[3] or '', ...)
+  local state = redis.call('HMGET', revision_key(name), 'last_call', 'attempts', 'holder', 'wakeup')
+  write_entry(name, keep, outcome, reason, first_call, state[1] or 0, state[2] or 0, state[3] or '',
+    'wakeup', state[4] or '', ...)
 end
 
 -- Tell what became of what was taken.

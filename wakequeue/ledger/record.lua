@@ -2,9 +2,10 @@
 -- ARGV: the front's stream of commits, the commit's number in it, queue, ring_below, ring_again, idle_after (ms), reports a
 --       second of one namespace and their burst, report_every and patience (ms), then for each Revision: name, calls, waiting,
 --       age of the first call, age of the last call (ms), its callers as JSON, the requests that wait as JSON (id -> {caller,
---       age (ms)}) or '', how to report it or ''. waiting is -1 where it was found awake.
+--       age (ms)}) or '', how to report it or '', trace contexts as JSON or ''. waiting is -1 where it was found awake.
 -- Returns: now, then for each Revision: 1 where it is due and its doorbell is the caller's to ring, first report or '', last
---          report or '', when a request was last known to wait or ''.
+--          report or '', when a request was last known to wait or '', the id of its wake-up, and 1 where that begins with this
+--          commit.
 local stream, commit = PREFIX .. 'front:' .. ARGV[1], tonumber(ARGV[2])
 local may_ring = redis.call('LLEN', ARGV[3]) < tonumber(ARGV[4])
 local ring_again, idle_after = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -47,17 +48,20 @@ local function note_waiting(name, requests)
   return new, new > 0 and cjson.encode(callers) or nil
 end
 
-for i = 11, #ARGV, 8 do
+for i = 11, #ARGV, 9 do
   local name, calls, waiting = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
-  local callers, requests, style = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]
+  local callers, requests, style, traces = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7], ARGV[i + 8]
   local first_call, last_call = now - ARGV[i + 3], now - ARGV[i + 4]
   local key = revision_key(name)
-  local state = redis.call('HMGET', key, 'last_call', 'ready_at', 'due_at', 'first_report', 'last_report', 'last_wait')
+  local state = redis.call('HMGET', key, 'last_call', 'ready_at', 'due_at', 'first_report', 'last_report', 'last_wait',
+    'wakeup')
   local pending_since = tonumber(state[3] or '')
   if is_asleep(name, state[1], state[2], state[3], idle_after) then
     redis.call('DEL', key)
     state = {}
   end
+  local begins = new_wakeup(ARGV[1], ARGV[2], name)
+  local wakeup = state[7] or begins
   local ring = not fresh and pending_since and pending_since <= now
   if fresh then
     if not state[1] and waiting < 0 and last_call + idle_after > now then
@@ -82,9 +86,15 @@ for i = 11, #ARGV, 8 do
       keep_called(key, last_call)
     end
     recorded = recorded + calls
+    if not state[7] then
+      redis.call('HSET', key, 'wakeup', wakeup)
+    end
     redis.call('HINCRBY', key, 'waiting', math.max(waiting, 0))
     if style ~= '' then
       redis.call('HSET', key, 'style', style)
+    end
+    if traces ~= '' then
+      redis.call('HSET', key, 'traces', join_traces(redis.call('HGET', key, 'traces') or nil, traces))
     end
     local due_at = math.max(now, ready_at)
     if due_at < (pending_since or math.huge) and not redis.call('ZSCORE', LEASED, name) then
@@ -96,6 +106,8 @@ for i = 11, #ARGV, 8 do
   replies[#replies + 1] = state[4] or ''
   replies[#replies + 1] = state[5] or ''
   replies[#replies + 1] = state[6] or ''
+  replies[#replies + 1] = wakeup
+  replies[#replies + 1] = wakeup == begins and 1 or 0
 end
 
 if fresh then

@@ -22,7 +22,7 @@ end
 -- whether the Revision is due by it.
 local function start_now(name, start, kept_until, idle_after, ring_at)
   local key = revision_key(name)
-  local state = redis.call('HMGET', key, 'last_call', 'ready_at', 'due_at')
+  local state = redis.call('HMGET', key, 'last_call', 'ready_at', 'due_at', 'wakeup')
   if is_asleep(name, state[1], state[2], state[3], idle_after) then
     redis.call('DEL', key)
     state = {}
@@ -31,6 +31,7 @@ local function start_now(name, start, kept_until, idle_after, ring_at)
     return false, false
   end
   add_calls(key, 1, now, now, cjson.encode({[start.cause] = 1}))
+  redis.call('HSET', key, 'wakeup', state[4] or new_wakeup(start.cause, now, name))
   redis.call('HINCRBY', key, 'waiting', 0)
   redis.call('HINCRBY', TOTALS, 'recorded', 1)
   local due_at = math.max(now, tonumber(state[2] or '') or 0)
@@ -44,17 +45,17 @@ end
 -- What should have started too long ago is a dead letter from the first. It takes no other's place: where there are as many as are
 -- kept, it is discarded.
 local function miss(name, start, at, times)
-  local callers = cjson.encode({[start.cause] = 1})
+  local callers, wakeup = cjson.encode({[start.cause] = 1}), new_wakeup(start.cause, at, name)
   redis.call('HINCRBY', TOTALS, 'recorded', 1)
   if redis.call('ZCARD', BURIED) < times.keep_letters then
     redis.call('HINCRBY', TOTALS, 'buried', 1)
-    write_letter(name, redis.call('HINCRBY', TOTALS, 'token', 1), 'expired', 1, at, at, 0, '[]', callers)
+    write_letter(name, redis.call('HINCRBY', TOTALS, 'token', 1), 'expired', 1, at, at, 0, '[]', callers, wakeup)
   else
     redis.call('HINCRBY', TOTALS, 'discarded', 1)
     redis.call('HINCRBY', TOTALS, 'letters_dropped', 1)
   end
   write_entry(name, times.keep_history, 'buried', 'expired', at, at, 0, '', 'phase', '', 'concurrency', 0, 'calls', 1,
-    'tries', '[]', 'callers', callers)
+    'tries', '[]', 'callers', callers, 'wakeup', wakeup)
 end
 
 -- Make a start whose time has come. Returns whether that is a call, and whether its Revision is due by it.

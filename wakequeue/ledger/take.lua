@@ -6,7 +6,7 @@
 --          for each Revision taken: name, calls, waiting, requests known to wait, first call, last call, due_at, attempts,
 --          first report or '', last report or '', concurrency of the last report, when a request was last known to wait or '',
 --          how to report it or '', the first call of the waking that is open or '', the callers as JSON, then how it is kept warm:
---          since when, until when, and with how many pods, 0 each where it isn't.
+--          since when, until when, and with how many pods, 0 each where it isn't; the id of its wake-up, and trace contexts as JSON.
 --
 -- A suspect, whose lease ended with its holder, is taken in a trial only. A Revision that a limit delays is given a slot,
 -- which is its own: it is due then, and passes that limit when it is taken within 2 s of it. What is older than max_age will be
@@ -43,19 +43,25 @@ local function lease_out(name, key, due_at)
   redis.call('ZADD', LEASED, now + lease, name)
   local attempts = redis.call('HINCRBY', key, 'attempts', 1)
   local state = redis.call('HMGET', key, 'calls', 'waiting', 'first_call', 'last_call', 'first_report', 'last_report',
-    'concurrency', 'callers', 'last_wait', 'style', 'waking_since', 'keeps')
+    'concurrency', 'callers', 'last_wait', 'style', 'waking_since', 'keeps', 'wakeup', 'traces')
   local calls, waiting, last_call = state[1], state[2], state[4]
   local known = state[9] and redis.call('ZCOUNT', waiting_key(name), '(' .. now - waits_for, '+inf') or 0
   local first_call = state[3] or last_call
   local kept_since, kept_until, pods = kept(state[12])
-  redis.call('HDEL', key, 'due_at', 'passed', 'first_call', 'callers', 'taken_first_call', 'taken_callers')
-  redis.call('HSET', key, 'taken', calls, 'calls', 0, 'token', token, 'holder', holder)
+  -- A front of the version before makes none.
+  local wakeup = state[13] or new_wakeup(token, name)
+  redis.call('HDEL', key, 'due_at', 'passed', 'first_call', 'callers', 'taken_first_call', 'taken_callers', 'traces', 'taken_traces')
+  redis.call('HSET', key, 'taken', calls, 'calls', 0, 'token', token, 'holder', holder, 'wakeup', wakeup)
   if state[3] then
     redis.call('HSET', key, 'taken_first_call', first_call, 'taken_callers', state[8] or '{}')
+  end
+  if state[14] then
+    redis.call('HSET', key, 'taken_traces', state[14])
   end
   for _, value in ipairs({
     name, calls, waiting, known, first_call, last_call, due_at, attempts, state[5] or '', state[6] or '', state[7] or '0',
     state[9] or '', state[10] or '', state[11] or '', state[3] and state[8] or '{}', kept_since, kept_until, pods,
+    wakeup, state[14] or '[]',
   }) do
     taken[#taken + 1] = value
   end

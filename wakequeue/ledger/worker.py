@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
+import msgspec
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -17,7 +18,7 @@ from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 
-LEASE_FIELDS = 18
+LEASE_FIELDS = 20
 
 #: For how long a request is thought to wait after it was last heard of, in times of `report_every`: fronts tell twice in it, and
 #: gateways may leave attempts out.
@@ -33,7 +34,8 @@ class Lease:
 
     `waiting` calls are thought to wait, and so many requests more are `known` to. `style` is how to report it; empty means as the
     settings say. `callers` say who made how many of its calls. It is kept warm until `kept_until` with so many `pods`, by a word of
-    `kept_since` at the latest; none, and 0, where it isn't.
+    `kept_since` at the latest; none, and 0, where it isn't. `wakeup` is the id of its wake-up; `traces` are trace contexts that
+    came with its calls.
     """
 
     revision: Revision
@@ -52,6 +54,8 @@ class Lease:
     kept_since: float | None = None
     kept_until: float | None = None
     pods: int = 0
+    wakeup: str = ""
+    traces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,7 @@ class WorkerLedger:
 
 def _lease(taken_at: float, token: int, row: Sequence[bytes]) -> Lease:
     name, calls, waiting, known, first_call, last_call, due_at, attempts, *episode = row[:12]
-    style, waking_since, callers, kept_since, kept_until, pods = row[12:]
+    style, waking_since, callers, kept_since, kept_until, pods, wakeup, traces = row[12:]
     first_report, last_report, concurrency, last_wait = episode
     return Lease(
         Revision.parse(name.decode()),
@@ -231,6 +235,8 @@ def _lease(taken_at: float, token: int, row: Sequence[bytes]) -> Lease:
         seconds(kept_since) or None,
         seconds(kept_until) or None,
         int(pods),
+        wakeup.decode(),
+        msgspec.json.decode(traces, type=tuple[str, ...]),
     )
 
 
