@@ -29,8 +29,8 @@ class Entrance:
         self.file = file
         self._stack, self._folder = stack, folder
         names = {FRONT_GRPC: "WAKEQUEUE_GRPC_ADDRESS", FRONT_HTTP: "WAKEQUEUE_HTTP_ADDRESS"}
-        self._addresses = {port: f"127.0.0.1:{free_port()}" for port in names}
-        self._env = {names[port]: address for port, address in self._addresses.items()}
+        self.addresses = {port: f"127.0.0.1:{free_port()}" for port in names}
+        self._env = {names[port]: address for port, address in self.addresses.items()}
         site = Site.on(stack, RHYTHM | env)
         self._installation, self.stats = site.installation, site.stats
         self.front = self._installation.hook(**self._env)
@@ -42,7 +42,7 @@ class Entrance:
         """An Envoy before the same front."""
         folder = self._folder / name
         folder.mkdir()
-        return self._stack.enter_context(Envoy(folder, file, self._addresses, change))
+        return self._stack.enter_context(Envoy(folder, file, self.addresses, change))
 
     def restart_front(self) -> None:
         """A new front where the old one was."""

@@ -51,8 +51,18 @@ class Envoy:
 
     def up(self, name: str) -> float:
         """Replace an application's endpoints by the running one, at once, as xDS would; returns when (on `time.monotonic`)."""
-        endpoint = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": self._application}}}
+        return self.lead(name, self._application)
+
+    def lead(self, name: str, port: int) -> float:
+        """Replace an application's endpoints by what listens at a port of this machine, or by nothing that does; returns when."""
+        endpoint = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}
         return self._tell(name, [{"lb_endpoints": [{"endpoint": endpoint}]}])
+
+    def leads(self, name: str, port: int | None = None) -> bool:
+        """Whether the clusters in whose name an application's is have one endpoint, at this port, by default the application's."""
+        clusters = json.loads(self._get("/clusters?format=json"))["cluster_statuses"]
+        hosts = [host for one in clusters if name in one["name"] for host in one.get("host_statuses", ())]
+        return [host["address"]["socket_address"]["port_value"] for host in hosts] == [port or self._application]
 
     def up_after(self, seconds: float, name: str) -> "Coming":
         """Have an application come up while others wait for it."""
