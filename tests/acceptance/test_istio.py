@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import pytest
+from acceptance.conftest import ADDED, Show, Times
 from support.bootstrap import FRONT_HTTP, NOTHING
 from support.entrance import CART, HELLO, Entrance
 from support.envoy import Envoy, needs_envoy
@@ -99,7 +100,7 @@ def test_wakes_exactly_what_is_asked_for(mesh: Mesh) -> None:
             assert (answer.result().status, answer.result().body) == (200, bytes(200_000))
 
 
-def test_clients_are_held_until_it_is_up(mesh: Mesh) -> None:
+def test_clients_are_held_until_it_is_up(mesh: Mesh, show: Show) -> None:
     """A crowd that asks for a sleeping application is answered once it is up, and counts as what it is."""
     mesh.sleep(HELLO)
     before = mesh.entrance.reported()
@@ -108,6 +109,25 @@ def test_clients_are_held_until_it_is_up(mesh: Mesh) -> None:
     assert {answer.status for answer in answers} == {200}
     assert min(answer.at for answer in answers) >= coming.at()
     mesh.entrance.wait_reported(mesh.revision(HELLO), 50, before)
+    words = (" and ".join(mesh.way.files), "50", "0.5 s")
+    show(Times(ADDED, words, [1000 * (answer.at - coming.at()) for answer in answers]))
+
+
+@pytest.mark.parametrize("mesh", ["in the activator's place"], indirect=True)
+def test_knatives_probes_are_answered(mesh: Mesh) -> None:
+    """Through the gateway the Autoscaler and the ingress prober get the activator's answers, at once, and nothing wakes."""
+    mesh.sleep(HELLO)
+    before, hello = mesh.entrance.reported(), mesh.visitor(HELLO)
+    answer = hello.ask(("k-network-probe", "activator"), ("user-agent", "Knative-Activator-Probe"))
+    assert (answer.status, answer.body) == (200, b"activator")
+    assert hello.ask(("k-network-probe", "probe"), ("k-network-hash", "a1b2c3")).status == 200
+    mesh.sleep(CART)
+    with ThreadPoolExecutor() as others:
+        waiting = others.submit(mesh.visitor(CART).ask)
+        mesh.entrance.wait_reported(CART[2], 1, before)
+        assert mesh.entrance.reported(before) == {CART[2]: 1}
+        mesh.envoy.up(CART[1])
+        assert waiting.result().status == 200
 
 
 def test_a_front_that_is_gone_fails_no_request(mesh: Mesh) -> None:
