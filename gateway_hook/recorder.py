@@ -36,7 +36,7 @@ from wakequeue.errors import LedgerUnavailable
 from wakequeue.ledger import Start
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
-from wakequeue.telemetry import BUFFERED, DROPPED, PASSED, RECORDED, Bounded, Event, warning
+from wakequeue.telemetry import BUFFERED, DROPPED, PASSED, RECORDED, Bounded, Event, Paced, warning
 
 #: How many waiting requests are remembered: each costs some 300 bytes.
 MOST_WAITING: Final = 100_000
@@ -80,7 +80,7 @@ class Recorder:
         self._unrecorded = 0
         self._in_hand = 0
         BUFFERED.set_function(lambda: self._unrecorded)
-        self._dropped = Bounded(Event.CALLS_DROPPED)
+        self._dropped, self._recorded = Bounded(Event.CALLS_DROPPED), Paced(Event.RECORDED)
         self._rate = Rate(clock)
         self._committing = asyncio.create_task(self._commit_groups(), name="recorder")
         self._later = (
@@ -213,6 +213,8 @@ class Recorder:
             self._ring_due(parts)
             for revision, tally, recorded in parts:
                 self._waiting.counted(revision, tally.requests)
+                if recorded.begins:
+                    self._recorded.info(wakeup=recorded.wakeup, revision=revision, caller=tally.caller)
                 if recorded.episode.phase(recorded.at, self._rhythm) == "awake":
                     until = tally.last + self._settings.idle_after
                     self._awake_until[revision] = max(until, self._awake_until.get(revision, 0.0))

@@ -25,18 +25,19 @@ from wakequeue.cluster import access
 from wakequeue.cluster.knowledge import Unknown
 from wakequeue.cluster.objects import FRONT as MIRRORED
 from wakequeue.ledger import FrontLedger, WorkerLedger
+from wakequeue.logs import configure_logging
 from wakequeue.reach import Reach
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
 from wakequeue.stopping import told_to_stop
-from wakequeue.telemetry import FRONT, Event, configure_logging, info, warning
+from wakequeue.telemetry import FRONT, Event, info, warning
 
 
 @click.command()
 def hook() -> None:
     """Run the front: answer gateways, record wake-ups."""
     settings = load()
-    configure_logging()
+    configure_logging(settings.log_format, "hook")
     asyncio.run(_serve(settings))
 
 

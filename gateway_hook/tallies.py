@@ -32,6 +32,11 @@ class Tally:
     requests: dict[str, Waits] = field(default_factory=dict)
     style: ReportStyle = ""
 
+    @property
+    def caller(self) -> str:
+        """One who called; empty where nobody did, but a request goes on waiting."""
+        return next(iter(self.callers), "") or next((one.caller for one in self.requests.values()), "")
+
     def count(self, caller: str, calls: int) -> None:
         """Count calls that a caller made."""
         self.calls += calls

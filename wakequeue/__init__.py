@@ -13,7 +13,7 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     asyncio_redis             what redis-py's own asyncio classes leave undone
     ledger                    the truth about every wake-up, in Redis
     broker                    the Celery configuration, and the doorbell
-    telemetry, admin          metrics, log events, and the port that serves them
+    telemetry, logs, admin    metrics, log events and how they are written, and the port that serves metrics
     errors                    every error, by what its catcher does next
     cluster                   what Kubernetes knows of Revisions and applications, where there is access to it
     named, groups             which Revisions names mean, and which wake with one that wakes

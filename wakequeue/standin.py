@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from wakequeue.codecs import Codec, codec_for
 from wakequeue.errors import CannotStart
+from wakequeue.logs import configure_logging
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
 from wakequeue.setting_types import Address
@@ -53,7 +54,9 @@ def autoscaler(address: str) -> None:
         place = Address.parse(address)
     except ValueError as error:
         raise click.BadParameter(Address.allowed, param_hint="--address") from error
-    asyncio.run(_serve(place, codec_for(load().knative_release)))
+    settings = load()
+    configure_logging(settings.log_format, "autoscaler")
+    asyncio.run(_serve(place, codec_for(settings.knative_release)))
 
 
 async def _serve(address: Address, codec: Codec) -> None:

@@ -1,11 +1,12 @@
 """Every metric and every log event of wakequeue, each named once, with one line on what it says.
 
 Metrics follow Prometheus' naming; label values are from small fixed sets, never a path, a host or an error text. Events are
-logged as `event key=value ...`.
+logged as `event key=value ...`, or as JSON; see `wakequeue.logs`.
 """
 
 import logging
-import sys
+import math
+import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -141,6 +142,8 @@ class Event(StrEnum):
     LEDGER_AWAY = "ledger_away"
     #: Redis answers again.
     LEDGER_BACK = "ledger_back"
+    #: A Revision that was asleep was called; what becomes of it carries the same `wakeup`.
+    RECORDED = "recorded"
     #: Calls could not be held until Redis came back.
     CALLS_DROPPED = "calls_dropped"
     #: The cluster was listed.
@@ -161,12 +164,16 @@ class Event(StrEnum):
     CONNECTED = "connected"
     #: The connection to the Autoscaler ended or failed; another is tried.
     DISCONNECTED = "disconnected"
+    #: The first report of a waking was confirmed by the Autoscaler.
+    REPORTED = "reported"
     #: Reports were not confirmed; their wake-ups are pending again.
     RELEASED = "released"
     #: A lease ran out before its holder was done; another worker reports it again.
     LEASE_LOST = "lease_lost"
     #: A wake-up became a dead letter.
     BURIED = "buried"
+    #: A Revision is ready that was not when it was called.
+    WOKEN = "woken"
     #: A Revision was not ready in time after it was called, and became a dead letter; what Knative says is its cause.
     UNWOKEN = "unwoken"
     #: A Revision was reported without those that wake with it: they could not be recorded.
@@ -195,15 +202,29 @@ class Event(StrEnum):
 
 _log: Final = logging.getLogger("wakequeue")
 
+#: How many lines a second each process writes of an event that is no trouble, and comes with every wake-up.
+LINES_A_SECOND: Final = 20
+
 
 def info(event: Event, **details: object) -> None:
     """Log what an operator may want to know."""
-    _log.info(_line(event, details))
+    _log.info(_line(event, details), extra=_extra(event, details))
 
 
 def warning(event: Event, **details: object) -> None:
     """Log what an operator should know."""
-    _log.warning(_line(event, details))
+    _log.warning(_line(event, details), extra=_extra(event, details))
+
+
+def _extra(event: Event, details: dict[str, object]) -> dict[str, object]:
+    """What `wakequeue.logs` makes JSON of."""
+    return {"wakequeue": {"event": event, **details}}
+
+
+def _later(seconds: float, act: Callable[[], None]) -> None:
+    timer = threading.Timer(seconds, act)
+    timer.daemon = True
+    timer.start()
 
 
 class Bounded:
@@ -226,13 +247,41 @@ class Bounded:
         warning(self._event, **details)
 
 
-def configure_logging(**_signal: object) -> None:
-    """Write warnings of every library, and our own events, as lines on stderr. Also a receiver of Celery's setup_logging."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s", force=True)
-    logging.getLogger("py.warnings").setLevel(logging.ERROR)  # deprecations are for the developer of wakequeue
-    _log.setLevel(logging.INFO)
-    # It logs each header that is no text, with the header: a flood, made of what may be a token.
-    logging.getLogger("grpc._cython.cygrpc").addFilter(lambda record: not str(record.msg).startswith("Invalid encoding"))
+class Paced:
+    """Logs an event so often a second in detail, and then how many more there were, in one line; safe to share between threads.
+
+    `later` has something done after so many seconds.
+    """
+
+    def __init__(
+        self,
+        event: Event,
+        most: int = LINES_A_SECOND,
+        clock: Callable[[], float] = time.monotonic,
+        later: Callable[[float, Callable[[], None]], None] = _later,
+    ) -> None:
+        self._event, self._most, self._clock, self._later = event, most, clock, later
+        self._lock = threading.Lock()
+        self._until, self._left, self._more = -math.inf, 0, 0
+
+    def info(self, **details: object) -> None:
+        """Log the event, or count it."""
+        with self._lock:
+            now = self._clock()
+            if now >= self._until:
+                self._until, self._left = now + 1, self._most
+            self._left -= 1
+            if self._left < 0:
+                self._more += 1
+                if self._more == 1:
+                    self._later(self._until - now, self._count)
+                return
+        info(self._event, **details)
+
+    def _count(self) -> None:
+        with self._lock:
+            more, self._more = self._more, 0
+        info(self._event, more=more)
 
 
 def _line(event: Event, details: dict[str, object]) -> str:

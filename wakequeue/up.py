@@ -2,7 +2,7 @@
 
 Redis (embedded, unless one is set), a stand-in Autoscaler (unless one is set), the front, a worker, a beat (where there are
 schedules) and Flower, each in a process of its own. The admin address serves the metrics of front, worker and beat together, with
-a label `role`.
+a label `role`. Their lines are for people, each with its process's name, unless `log_format` is json: then all are JSON.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from wakequeue.child import Child
 from wakequeue.embedded import server_command
 from wakequeue.errors import CannotStart, LedgerUnavailable
 from wakequeue.ledger import WorkerLedger
+from wakequeue.logs import passed_on
 from wakequeue.merged import MergedMetrics, fetch
 from wakequeue.reach import Reach
 from wakequeue.setting_shown import masked
@@ -67,6 +68,7 @@ class Up:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._console = Console(highlight=False)
+        self._as_json = settings.log_format == "json"
         roles = ("hook", "worker", "beat") if settings.schedules else ("hook", "worker")
         self._admin_ports = {role: _free_port() for role in roles}
         self._endpoint = settings.autoscaler_endpoint or f"ws://127.0.0.1:{_free_port()}"
@@ -95,7 +97,9 @@ class Up:
     def say(self, name: str, line: str) -> None:
         """Print a line of one of the processes, as long as there is anyone to read it."""
         with contextlib.suppress(OSError):
-            if self._console.is_terminal:
+            if self._as_json:
+                click.echo(passed_on(name, line))
+            elif self._console.is_terminal:
                 self._console.print(Text.assemble((f"{name:>10} ", COLOURS[name]), line), soft_wrap=True)
             else:
                 click.echo(f"{name} | {line}")
@@ -145,6 +149,7 @@ class Up:
         env = {
             "WAKEQUEUE_AUTOSCALER_ENDPOINT": self._endpoint,
             "WAKEQUEUE_ADMIN_ADDRESS": f"127.0.0.1:{self._admin_ports.get(name, 0)}",
+            "WAKEQUEUE_LOG_FORMAT": "json" if self._as_json else "text",
             "PYTHONUNBUFFERED": "1",
         }
         return Child(name, command, ready=ready, alive=self._alive(name), say=self.say, env=env)
@@ -179,7 +184,7 @@ class Up:
     @contextlib.contextmanager
     def _live(self) -> Iterator[None]:
         """On a terminal, keep a table of what the ledger holds below the lines."""
-        if not self._console.is_terminal:
+        if self._as_json or not self._console.is_terminal:
             yield
             return
         with Live(get_renderable=self._table, console=self._console, refresh_per_second=2, transient=True):

@@ -13,6 +13,7 @@ import uuid
 from typing import NoReturn
 
 from celery import Celery, signals
+from celery.apps import worker as celery_worker
 
 from wakequeue import broker
 from wakequeue.admin import AdminServer
@@ -22,11 +23,12 @@ from wakequeue.cluster.objects import WORKER as MIRRORED
 from wakequeue.codecs import codec_for
 from wakequeue.errors import SettingsError
 from wakequeue.ledger import Starts, WorkerLedger
+from wakequeue.logs import configure_logging, say_at_once
 from wakequeue.reach import Reach
 from wakequeue.setting_shown import masked
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
-from wakequeue.telemetry import WORKER, Event, configure_logging, info
+from wakequeue.telemetry import WORKER, Event, info
 from workers import tasks
 from workers.autoscaler import AutoscalerConnection
 from workers.deliver import Deliverer
@@ -107,7 +109,13 @@ def _scheduled() -> Scheduled:
 
 
 tasks.register(app, _deliverer, _scheduled)
-signals.setup_logging.connect(configure_logging)
+
+
+@signals.setup_logging.connect
+def _log(**_signal: object) -> None:
+    """In the form that is set, what Celery says while it handles a signal too."""
+    configure_logging(settings.log_format, "worker")
+    celery_worker.safe_say = say_at_once  # type: ignore[attr-defined]
 
 
 @signals.worker_init.connect
@@ -115,7 +123,7 @@ def _begin(**_signal: object) -> None:
     global _worker  # noqa: PLW0603  Celery's signals carry no state of ours
     if not settings.autoscaler_endpoint:
         _refuse("WAKEQUEUE_AUTOSCALER_ENDPOINT is not set: it says where reports go (`wakequeue up` brings a stand-in)")
-    configure_logging()
+    _log()
     try:
         _worker = Worker(app, settings)
     except Exception as error:  # noqa: BLE001  Celery would swallow it, and run on with nothing to deliver with

@@ -14,10 +14,11 @@ from celery.beat import Scheduler, Service
 from wakequeue import broker
 from wakequeue.admin import AdminServer
 from wakequeue.ledger import Starts
+from wakequeue.logs import configure_logging
 from wakequeue.reach import Reach
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
-from wakequeue.telemetry import BEAT, Event, configure_logging, info
+from wakequeue.telemetry import BEAT, Event, info
 from workers.beat import Beat
 
 
@@ -49,7 +50,7 @@ def beat() -> None:
 
 def run(settings: Settings) -> None:
     """Beat until SIGTERM or SIGINT. Raises CannotStart where the admin port can't be served."""
-    configure_logging()
+    configure_logging(settings.log_format, "beat")
     reach = Reach(settings)
     app, starts = broker.make_app(reach), Starts.connect(reach, settings, broker.QUEUE)
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"

@@ -11,6 +11,7 @@ from celery.bin.celery import celery
 from celery.exceptions import SecurityWarning
 
 from wakequeue.errors import CannotStart
+from wakequeue.logs import configure_logging
 
 #: After how long Flower forgets a worker that has gone: each start of one is a new name.
 FORGET_WORKER_SECONDS = 60
@@ -36,6 +37,7 @@ def flower() -> None:
     except OSError as error:
         msg = f"can't listen on {address} (WAKEQUEUE_FLOWER_ADDRESS): {error.strerror}"
         raise CannotStart(msg) from error
+    configure_logging(settings.log_format, "flower")
     place = [f"--address={address.host}", f"--port={address.port}"]
     _run("flower", *place, "--logging=warning", f"--purge-offline-workers={FORGET_WORKER_SECONDS}")
 

@@ -11,8 +11,9 @@ Those that wake with a Revision are taken once its waking begins, and go out in 
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from wakequeue.cluster.knowledge import Cluster
 from wakequeue.codecs import Codec, Frame
@@ -22,7 +23,7 @@ from wakequeue.ledger import Lease, Taken, WorkerLedger
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.stat import StatMessage
-from wakequeue.telemetry import BURIED, DELAYED, LEASES_LOST, QUEUE, RELEASED, REPORTS, REQUESTS, Event, warning
+from wakequeue.telemetry import BURIED, DELAYED, LEASES_LOST, QUEUE, RELEASED, REPORTS, REQUESTS, Event, Paced, warning
 from workers.autoscaler import Autoscaler
 from workers.company import Company
 from workers.keeping import keep_of
@@ -54,12 +55,23 @@ class _Decided:
     lease: Lease
     step: Step
     frame: Frame | None
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def begins(self) -> bool:
         """Whether a waking begins with it, or the Revision was last told to be kept warm since it was last reported."""
         kept_since, last_report = self.lease.kept_since or 0.0, self.lease.episode.last_report or 0.0
         return self.lease.calls > 0 and (self.step.phase == "asleep" or kept_since > last_report)
+
+    @property
+    def seconds(self) -> float:
+        """How long ago its first call was, by no other process's clock."""
+        return self.lease.taken_at - self.lease.first_call + time.monotonic() - self.at
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the first report of a waking."""
+        return self.step.report is not None and (not self.lease.episode.last_report or self.step.phase == "asleep")
 
 
 class Deliverer:
@@ -83,6 +95,7 @@ class Deliverer:
         self._rhythms = {style: replace(self._rhythm, original_style=style == "original") for style in ("activator", "original")}
         self._hasten = hasten
         self._trial = threading.Lock()
+        self._reported = Paced(Event.REPORTED)
 
     def deliver(self, revisions: Iterable[Revision]) -> Delivered:
         """Deliver those of the Revisions that are due; none, where the sweep is about to ring for them in another order.
@@ -182,6 +195,10 @@ class Deliverer:
             if one.step.report is not None:
                 REPORTS.labels(one.step.phase).inc()
                 REQUESTS.inc(one.lease.calls)
+            if one.is_first and one.lease.revision not in lost:
+                self._reported.info(
+                    wakeup=one.lease.wakeup, revision=one.lease.revision, calls=one.lease.calls, seconds=round(one.seconds, 3)
+                )
         return _count_lost(lost)
 
     def _release(self, leases: list[Lease], error: AutoscalerUnavailable) -> None:
@@ -189,13 +206,13 @@ class Deliverer:
             return
         lost = self._ledger.release(leases, [self._back_off(lease.attempts) for lease in leases], str(error))
         RELEASED.inc(len(leases) - _count_lost(lost))
-        warning(Event.RELEASED, revisions=len(leases), first=leases[0].revision, because=error)
+        warning(Event.RELEASED, revisions=len(leases), first=leases[0].revision, wakeup=leases[0].wakeup, because=error)
 
     def _bury(self, leases: list[Lease], reason: str) -> int:
         lost = self._ledger.bury(leases, reason)
         buried = len(leases) - _count_lost(lost)
         BURIED.labels(reason).inc(buried)
-        warning(Event.BURIED, revisions=buried, first=leases[0].revision, reason=reason)
+        warning(Event.BURIED, revisions=buried, first=leases[0].revision, wakeup=leases[0].wakeup, reason=reason)
         return buried
 
     def _back_off(self, attempts: int) -> float:

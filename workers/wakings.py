@@ -6,7 +6,7 @@ from typing import Final
 from wakequeue.cluster.knowledge import Cluster
 from wakequeue.episode import Step
 from wakequeue.ledger import Lease, Settled
-from wakequeue.telemetry import BURIED, COLD_START, WAKINGS, Bounded, Event
+from wakequeue.telemetry import BURIED, COLD_START, WAKINGS, Bounded, Event, Paced
 
 #: The cause of an unwoken waking where Knative says none.
 NO_COMPLAINT: Final = "not ready, and Knative says nothing against it"
@@ -17,7 +17,7 @@ class Wakings:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._unwoken = Bounded(Event.UNWOKEN)
+        self._unwoken, self._woken = Bounded(Event.UNWOKEN), Paced(Event.WOKEN)
 
     def settled(self, lease: Lease, step: Step) -> Settled:
         """What settles a lease once this step of it is done."""
@@ -35,6 +35,10 @@ class Wakings:
                 # One that was ready before its first call was no cold start: nobody saw it sleep and wake again meanwhile.
                 if one.ending.outcome == "woken" and one.ending.at > one.ending.since:
                     COLD_START.observe(one.ending.at - one.ending.since)
+                    self._tell(one.lease, one.ending.at - one.ending.since)
                 elif one.ending.outcome == "unwoken":
                     BURIED.labels("unwoken").inc()
-                    self._unwoken.warning(revision=one.lease.revision, cause=one.cause)
+                    self._unwoken.warning(revision=one.lease.revision, wakeup=one.lease.wakeup, cause=one.cause)
+
+    def _tell(self, lease: Lease, seconds: float) -> None:
+        self._woken.info(wakeup=lease.wakeup, revision=lease.revision, seconds=round(seconds, 3))

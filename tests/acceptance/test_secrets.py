@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -117,14 +118,14 @@ def command_lines(pid: int) -> Iterator[str]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("reach", [by_url, by_query, by_sentinel])
-def test_no_secret_is_to_be_seen(reach: object, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("reach", "log_format"), [(by_url, "json"), (by_query, "text"), (by_sentinel, "json")])
+def test_no_secret_is_to_be_seen(reach: object, log_format: str, tmp_path: Path) -> None:
     """With a password in every place, nothing that is printed, served or listed has it, well or broken, by whatever is asked."""
     with ExitStack() as stack:
         reached: Reached = reach(tmp_path, stack)  # type: ignore[operator]
         stat_server = stack.enter_context(StatServer(authorization=f"Basic {BASIC}"))
         endpoint = stat_server.url.replace("//", f"//ann:{quote(NEEDLE, safe='')}@")
-        started = stack.enter_context(Installation(reached.url, endpoint, reached.env))
+        started = stack.enter_context(Installation(reached.url, endpoint, reached.env | {"WAKEQUEUE_LOG_FORMAT": log_format}))
         hook, worker = started.hook(), started.worker()
         flower, url = shown_by_flower(started, worker)
         watched = Watched(started, hook, worker, flower, url, [])
@@ -154,8 +155,11 @@ def test_no_secret_is_to_be_seen(reach: object, tmp_path: Path) -> None:
         hook.process.stop()
         worker.process.stop()
         flower.stop()
-        watched.seen += [process.output for process in (hook.process, worker.process, flower)]
+        logs = [process.lines for process in (hook.process, worker.process, flower)]
+        watched.seen += ["\n".join(lines) for lines in logs]
     assert any("WRONGPASS" in seen or "invalid username-password" in seen for seen in watched.seen), "the wrong password was met"
+    if log_format == "json":
+        assert all(isinstance(json.loads(line), dict) for lines in logs for line in lines)
     for seen in watched.seen:
         for form in FORMS:
             assert form not in seen, seen[max(0, seen.index(form) - 500) : seen.index(form) + 100]

@@ -125,6 +125,21 @@ def test_up_call_see_stop(machine: Machine) -> None:
     assert sorted(path.name for path in machine.folder.iterdir()) == ["data"]
 
 
+def test_up_in_json(machine: Machine) -> None:
+    """Where JSON is chosen every line is an object, with the process's role, be it ours, Redis's or the stand-in's."""
+    machine.env["WAKEQUEUE_LOG_FORMAT"] = "json"
+    up = machine.up()
+    machine.run("call", "default/hello")
+    up.wait_for_line("stat default/hello")
+    up.send_signal(signal.SIGINT)
+    assert up.wait(30) == 0, up.output
+    objects = [json.loads(line) for line in up.lines]
+    assert {line["role"] for line in objects} | {"flower"} == {"up", *CHILDREN}  # Flower has nothing to say
+    (recorded,) = [line for line in objects if line.get("event") == "recorded"]
+    assert (recorded["role"], recorded["revision"]) == ("hook", "default/hello")
+    assert objects[-1].items() >= {"role": "up", "message": "stopped"}.items()
+
+
 def test_a_child_that_dies_is_restarted_and_said(machine: Machine) -> None:
     """Whichever child is killed, `up` says so and starts it again, and a call made then is reported."""
     up = machine.up()

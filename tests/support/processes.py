@@ -54,7 +54,7 @@ class Process:
         self.lines: list[str] = []
         self._process = subprocess.Popen(
             command,
-            env=clean_environment() | {"PYTHONUNBUFFERED": "1"} | dict(env),
+            env=clean_environment() | {"PYTHONUNBUFFERED": "1", "WAKEQUEUE_LOG_FORMAT": "text"} | dict(env),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -1,5 +1,6 @@
 """The deliverer, with a fake Autoscaler and a real ledger: what is reported, and what becomes of every wake-up that it takes."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -160,6 +161,32 @@ def test_back_offs_double(scene: Scene) -> None:
                 scene.deliver(A, retry_after=100, retry_at_most=500)
             assert longest / 2 - 1 < scene.due_in(A) <= longest
         scene.make_due(A)
+
+
+def test_what_becomes_of_a_wake_up_is_told_by_its_id(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """Released, reported once, with how long after its first call, and woken; another one buried."""
+    caplog.set_level("INFO", "wakequeue")
+    scene.cluster.is_at_zero(A)
+    scene.record(entry(A, 2, age=1.5), entry(B, age=301))
+    scene.autoscaler.available = False
+    with pytest.raises(AutoscalerUnavailable):
+        scene.deliver(A, retry_after=0.001)
+    scene.autoscaler.available = True
+    for _ in range(2):
+        scene.make_due(A)
+        scene.deliver(A)
+    scene.cluster.is_ready(A)
+    scene.make_due(A)
+    scene.deliver(A, B)
+    told = {entry.outcome: entry.wakeup for entry in History(scene.client).newest(10)}
+    said = [re.sub(r"seconds=[1-9]\.\d+$", "seconds=N", message) for message in caplog.messages]
+    assert said == [
+        f"released revisions=1 first=shop/a wakeup={told['reported']} because='not connected'",
+        f"reported wakeup={told['reported']} revision=shop/a calls=2 seconds=N",
+        f"buried revisions=1 first=shop/b wakeup={told['buried']} reason=expired",
+        f"woken wakeup={told['woken']} revision=shop/a seconds=N",
+    ]
+    assert told["reported"] == told["woken"] != told["buried"]
 
 
 def test_a_back_off_has_an_end_however_many_attempts(scene: Scene) -> None:
@@ -365,7 +392,7 @@ def test_what_does_not_wake_is_a_dead_letter(scene: Scene, said: str, cause: str
     assert unwoken.waking_seconds == pytest.approx(121, abs=2)
     assert counted_since(before) == {"unwoken": 1}
     assert metric("wakequeue_buried_total", reason="unwoken") - buried == 1
-    assert f"unwoken revision=shop/a cause='{cause}'" in caplog.messages
+    assert f"unwoken revision=shop/a wakeup={letter.wakeup} cause='{cause}'" in caplog.messages
     assert (scene.census().settled_calls, scene.census().buried_calls, scene.census().pending) == (3, 0, 0)
 
 

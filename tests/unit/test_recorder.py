@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -284,7 +285,25 @@ async def test_an_absent_ledger_is_logged_once(caplog: pytest.LogCaptureFixture)
         await ledger.until(lambda: len(ledger.commits) == 2)
         await turns()
         assert metric("wakequeue_buffered_calls") == 0
-    assert [record.message.split()[0] for record in caplog.records] == ["ledger_away", "ledger_back"]
+    assert [record.message.split()[0] for record in caplog.records] == ["ledger_away", "ledger_back", *["recorded"] * 3]
+
+
+@on_a_loop
+async def test_a_waking_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """By the commit that it begins with, though its answer was lost the first time; with the ledger's id, and one who called."""
+    caplog.set_level("INFO", "wakequeue")
+    ledger = FakeLedger()
+    ledger.answers_to_lose = 1
+    async with recording(ledger) as recorder:
+        await call(recorder, A, A)
+        await call(recorder, A)
+        await recorder.record_cold(B, "http_cold 10.0.0.8", LONG, "1")
+    lines = [message.split() for message in caplog.messages if message.startswith("recorded")]
+    assert [(line[0], *line[2:]) for line in lines] == [
+        ("recorded", "revision=shop/a", "caller='mixer_authorization", "10.0.0.7'"),
+        ("recorded", "revision=shop/b", "caller='http_cold", "10.0.0.8'"),
+    ]
+    assert all(re.fullmatch("wakeup=[0-9a-f]{32}", line[1]) for line in lines)
 
 
 @on_a_loop
