@@ -17,10 +17,13 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Info,
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
 )
+
+from wakequeue import __version__
 
 _COLD_STARTS: Final = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 90, 120, 180, 300, 600)
 _SECONDS: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 4, 8, 16, 60, 300)
@@ -73,6 +76,7 @@ COLD_START = Histogram(
     buckets=_COLD_STARTS,
     registry=WORKER,
 )
+LEDGER_AGE = Gauge("wakequeue_ledger_age_seconds", "How old what this worker counted in the ledger is.", registry=WORKER)
 WAKEUPS = Gauge("wakequeue_ledger_wakeups", "Wake-ups in the ledger, by state.", ["state"], registry=WORKER)
 LEDGER_CALLS = Gauge("wakequeue_ledger_calls", "Calls in the ledger since its beginning, by state.", ["state"], registry=WORKER)
 LETTERS_DROPPED = Gauge(
@@ -82,6 +86,7 @@ HASTENED = Counter(
     "wakequeue_hastened", "Wake-ups that were due when the Autoscaler was back, and were rung the oldest first.", registry=WORKER
 )
 DRIFT = Gauge("wakequeue_ledger_drift_calls", "Recorded calls that are in no state: 0 unless something is wrong.", registry=WORKER)
+SCHEDULES = Gauge("wakequeue_schedules", "Schedules that this worker's settings have, for a beat to start.", registry=WORKER)
 PLANNED = Gauge("wakequeue_planned_starts", "Starts that are planned for later.", registry=WORKER)
 QUEUED = Gauge("wakequeue_queued_tasks", "Doorbells that wait in the queue.", registry=WORKER)
 OLDEST_DUE = Gauge("wakequeue_oldest_due_seconds", "For how long the oldest due wake-up has been due.", registry=WORKER)
@@ -114,9 +119,33 @@ CONFIRM = STAGE.labels("confirm")  # its frame written -> the pong
 for _registry in (FRONT, WORKER):
     for _both in (DOORBELLS, STAGE, CLUSTER_AGE, CLUSTER_OBJECTS, CLUSTER_LISTS, CLUSTER_WATCHES):
         _registry.register(_both)
-for _registry in (FRONT, WORKER, BEAT):
+for _registry, _role in ((FRONT, "hook"), (WORKER, "worker"), (BEAT, "beat")):
     ProcessCollector(registry=_registry)
     PlatformCollector(registry=_registry)
+    _build = Info("wakequeue_build", "1, with the version of wakequeue and what this process is.", registry=_registry)
+    _build.info({"version": __version__, "role": _role})
+
+#: What the label of these says. They are at 0 from the start: what wasn't there before doesn't count as growth for Prometheus.
+for _counter, *_values in (
+    (
+        UNRESOLVED,
+        *("bad_params", "digested_name", "doubled_header", "invalid_name", "invalid_utf8", "malformed", "missing_name"),
+        *("no_service", "unknown_host", "unknown_revision"),
+    ),
+    (LOG_ENTRIES, "cold", "start", "other"),
+    (IGNORED, "probe", "method", "user_agent", "path", "host", "namespace"),
+    (REFUSED, "client_not_allowed", "no_token", "wrong_token"),
+    (HOLDS, "ready", "deadline", "left", "full", "draining"),
+    (REPORTS, "asleep", "waking", "awake"),
+    (RECONNECTS, "restart_1012", "closed", "handshake", "timeout", "refused", "network"),
+    (DELAYED, "namespace", "all"),
+    (BURIED, "expired", "unencodable", "poisoned", "unwoken"),
+    (WAKINGS, "woken", "unwoken", "reported"),
+    (LEFT_OUT, "denied", "gone"),
+    (DOORBELLS, "front", "sweep", "schedule"),
+):
+    for _said in _values:
+        _counter.labels(_said)
 
 
 class Event(StrEnum):

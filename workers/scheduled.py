@@ -19,7 +19,7 @@ from wakequeue.named import is_pattern, revisions_named
 from wakequeue.revision import Revision
 from wakequeue.schedule import Schedule
 from wakequeue.settings import Settings
-from wakequeue.telemetry import DOORBELLS, LEFT_OUT, Bounded, Event, info
+from wakequeue.telemetry import BURIED, DOORBELLS, LEFT_OUT, SCHEDULES, Bounded, Event, info
 
 
 @dataclass(slots=True)
@@ -44,6 +44,7 @@ class Scheduled:
     def __init__(self, starts: Starts, ring: Callable[[Sequence[Revision]], int], cluster: Cluster, settings: Settings) -> None:
         self._starts, self._ring, self._cluster, self._settings = starts, ring, cluster, settings
         self._schedules = {one.key(settings.zone.info): one for one in settings.schedules.values()}
+        SCHEDULES.set(len(self._schedules))
         self._unknown, self._doorbell_lost = Bounded(Event.START_UNKNOWN), Bounded(Event.DOORBELL_LOST)
         self._left_out = {reason: Bounded(Event.LEFT_OUT) for reason in ("denied", "gone")}
 
@@ -63,6 +64,7 @@ class Scheduled:
         wanted = self._without_left_out(name, meant)
         starts = [Start(one, at + schedule.delay(at, one), schedule.keep_for, schedule.pods) for one in wanted]
         begun = self._starts.begin_scheduled(key, at, f"schedule {name}", starts)
+        BURIED.labels("expired").inc(begun.missed)
         started = Started(begun.made, begun.planned, begun.missed, len(meant) - len(wanted))
         info(Event.SCHEDULED, schedule=name, at=f"{at:.0f}", late=f"{late:.1f}", **asdict(started))
         self._ring_for(begun.due)

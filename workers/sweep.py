@@ -6,7 +6,9 @@ Once the Autoscaler is connected again no back-off is waited for.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
+from math import inf
 
 from kombu.exceptions import OperationalError
 
@@ -20,6 +22,7 @@ from wakequeue.telemetry import (
     DOORBELLS,
     DRIFT,
     LEASES_ENDED,
+    LEDGER_AGE,
     LEDGER_CALLS,
     LETTERS_DROPPED,
     OLDEST_DUE,
@@ -58,6 +61,8 @@ class Sweep:
         self._ledger, self._ring, self._settings, self._watchdog = ledger, ring, settings, watchdog
         self._hastener = hastener
         self._failed = Bounded(Event.SWEEP_FAILED)
+        self._counted_at = -inf
+        LEDGER_AGE.set_function(lambda: time.monotonic() - self._counted_at)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
         self._thread.start()
@@ -81,6 +86,7 @@ class Sweep:
                 if until_census <= 0:
                     census = self._ledger.census(QUEUE)
                     _export(census)
+                    self._counted_at = time.monotonic()
                     self._watchdog.oldest_due(census.oldest_due_seconds)
                     wakeups = census.pending + census.leased
                     until_census = min(max(SWEEPS_PER_CENSUS, wakeups // WAKEUPS_PER_SWEEP), SWEEPS_AT_MOST)

@@ -168,9 +168,12 @@ def test_a_schedule_that_only_newer_settings_have_is_asked_for_again(log: pytest
 
 
 def test_a_start_that_is_too_late_is_the_ledgers_to_bury() -> None:
-    """However late, it is told of."""
+    """However late, it is told of, and its dead letter is counted."""
     site = Site()
+    before = WORKER.get_sample_value("wakequeue_buried_total", {"reason": "expired"}) or 0
     assert site.start(str(A), at=NOW - 3600) == Started(missed=1)
+    assert WORKER.get_sample_value("wakequeue_buried_total", {"reason": "expired"}) == before + 1
+    assert WORKER.get_sample_value("wakequeue_schedules") == 1
     assert [(one.schedule, one.at) for one in site.ledger.buried] == [("office", NOW - 3600)]
     assert site.ledger.revisions() == [A]
 

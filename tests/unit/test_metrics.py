@@ -1,0 +1,78 @@
+"""What is exported before anything happens: who this is, and every label's value that an alert could wait for."""
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from websockets.exceptions import ConnectionClosedError, InvalidHandshake
+from websockets.frames import Close, CloseCode
+
+from gateway_hook.admission import Refusal
+from gateway_hook.envoy.log_entry import Kind
+from gateway_hook.hold import Ended
+from gateway_hook.rules import Ignored
+from wakequeue import __version__
+from wakequeue.errors import Expired, Unencodable
+from wakequeue.telemetry import BEAT, FRONT, WORKER
+from workers.autoscaler import _cause
+
+ROOT = Path(__file__).parents[2]
+
+#: Why a connection ended, of the errors that there are.
+CAUSES = {
+    _cause(error)
+    for error in (
+        ConnectionClosedError(Close(CloseCode.SERVICE_RESTART, ""), None),
+        ConnectionClosedError(None, None),
+        InvalidHandshake(),
+        TimeoutError(),
+        ConnectionRefusedError(),
+        OSError(),
+    )
+}
+
+
+def values(registry: CollectorRegistry, name: str, label: str) -> set[str]:
+    """What a label of a metric says."""
+    families = (family for family in registry.collect() if family.name == name)
+    return {sample.labels[label] for family in families for sample in family.samples}
+
+
+def in_source(pattern: str, *folders: str) -> set[str]:
+    """What a pattern captures anywhere in these."""
+    texts = (path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return {found for text in texts for found in re.findall(pattern, text)}
+
+
+@pytest.mark.parametrize(("registry", "role"), [(FRONT, "hook"), (WORKER, "worker"), (BEAT, "beat")])
+def test_every_process_says_what_it_is(registry: CollectorRegistry, role: str) -> None:
+    """Its version and its role, by the word that its command has."""
+    assert registry.get_sample_value("wakequeue_build_info", {"version": __version__, "role": role}) == 1
+
+
+@pytest.mark.parametrize(
+    ("registry", "name", "label", "said"),
+    [
+        (FRONT, "wakequeue_log_entries", "kind", set(Kind)),
+        (FRONT, "wakequeue_ignored", "reason", set(Ignored)),
+        (FRONT, "wakequeue_refused", "reason", set(Refusal)),
+        (FRONT, "wakequeue_holds", "ended", set(Ended)),
+        (
+            FRONT,
+            "wakequeue_unresolved",
+            "reason",
+            in_source(r'Unresolved\("(\w+)"', "gateway_hook") | in_source(r'_refuse\(protocol, "(\w+)"', "gateway_hook"),
+        ),
+        (WORKER, "wakequeue_buried", "reason", {Expired.reason, Unencodable.reason, "poisoned", "unwoken"}),
+        (WORKER, "wakequeue_reports", "phase", {"asleep", "waking", "awake"}),
+        (WORKER, "wakequeue_wakings", "outcome", {"woken", "unwoken", "reported"}),
+        (WORKER, "wakequeue_reconnects", "cause", CAUSES),
+        (WORKER, "wakequeue_delayed", "limit", {"namespace", "all"}),
+        (WORKER, "wakequeue_left_out", "reason", {"denied", "gone"}),
+        (FRONT, "wakequeue_doorbells", "by", in_source(r'DOORBELLS.labels\("(\w+)"', "gateway_hook", "workers")),
+    ],
+)
+def test_every_value_is_there_from_the_start(registry: CollectorRegistry, name: str, label: str, said: set[str]) -> None:
+    """Prometheus takes no series that begins at 1 for growth, so that the first dead letter would raise no alert."""
+    assert values(registry, name, label) == said
