@@ -98,9 +98,10 @@ class Sweep:
     def _sweep(self) -> None:
         swept = self._ledger.sweep(QUEUE)
         LEASES_ENDED.inc(swept.ended)
-        if swept.poisoned:
-            BURIED.labels("poisoned").inc(swept.poisoned)
-            warning(Event.BURIED, revisions=swept.poisoned, reason="poisoned")
+        for reason, buried in (("poisoned", swept.poisoned), ("expired", swept.missed)):
+            if buried:
+                BURIED.labels(reason).inc(buried)
+                warning(Event.BURIED, revisions=buried, reason=reason)
         if swept.due:
             DOORBELLS.labels("sweep").inc(self._ring(swept.due))
 

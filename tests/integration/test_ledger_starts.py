@@ -2,6 +2,7 @@
 
 import pytest
 from support.ledger import HOUR, A, B, C, D, Ledger, entry, key, only
+from support.waiting import wait_until
 
 from wakequeue.broker import QUEUE, STARTS
 from wakequeue.episode import Episode
@@ -110,6 +111,16 @@ def test_a_start_that_is_late_is_made_up_unless_it_is_too_late(ledger: Ledger) -
     assert ledger.letters.replay([letter.id]) == 1
     assert only(ledger.take(B)).pods == 0
     assert ledger.census().drift_calls == 0
+
+
+def test_a_plan_that_nobody_swept_for_too_long_is_missed(ledger: Ledger) -> None:
+    """The sweep that finds it buries it, and says so."""
+    at = ledger.now() + 0.05
+    assert ledger.starts.begin("hand", [Start(A, at=at)]).planned == 1
+    wait_until(lambda: ledger.now() > at + 0.01, what="a time that is too late")
+    swept = [ledger.using(make_up_within=0.005).sweep(QUEUE) for _ in range(2)]
+    assert [(one.missed, one.due) for one in swept] == [(1, []), (0, [])]
+    assert only(list(ledger.letters.find(lambda _: True))).reason == "expired"
 
 
 def test_a_late_start_is_kept_no_longer_than_it_would_have_been(ledger: Ledger) -> None:

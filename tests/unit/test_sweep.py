@@ -1,4 +1,4 @@
-"""The sweep's count of the ledger: how old it is, is exported; what it said stands until the next."""
+"""What a sweep does is exported: how old its count of the ledger is, and what it buried."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -16,15 +16,15 @@ from workers.watchdog import Watchdog
 
 
 class CountedLedger:
-    """Sweeps nothing, and holds three dead letters; it may be away."""
+    """Misses two planned starts each time, and holds three dead letters; it may be away."""
 
     away = True
 
     def sweep(self, queue: str) -> Swept:  # noqa: ARG002  as the real one
-        """Nothing is due."""
+        """Nothing is due, and two starts came too late."""
         if self.away:
             raise LedgerUnavailable("away")
-        return Swept(0, 0, [])
+        return Swept(0, 0, 2, [])
 
     def census(self, queue: str) -> Census:  # noqa: ARG002  as the real one
         """Nothing but the letters."""
@@ -41,9 +41,10 @@ def no_ring(revisions: Sequence[Revision]) -> int:
     return len(revisions)
 
 
-def test_how_old_the_count_is_is_exported() -> None:
+def test_the_count_and_its_age_are_exported() -> None:
     """It is infinitely old until the ledger was counted, and then as old as the last count, while Redis is away too."""
     ledger = CountedLedger()
+    before = metric("wakequeue_buried_total", reason="expired") or 0
     real = cast("WorkerLedger", ledger)
     sweep = Sweep(real, no_ring, Settings(sweep_every=0.001), Watchdog(15.0), Hastener(real, lambda: 0))
     try:
@@ -51,6 +52,7 @@ def test_how_old_the_count_is_is_exported() -> None:
         ledger.away = False
         wait_until(lambda: (metric("wakequeue_ledger_age_seconds") or 0) < 10, what="the ledger to be counted")
         assert metric("wakequeue_ledger_wakeups", state="buried") == 3
+        assert (metric("wakequeue_buried_total", reason="expired") or 0) >= before + 2
         ledger.away = True
         then = metric("wakequeue_ledger_age_seconds") or 0
         wait_until(lambda: (metric("wakequeue_ledger_age_seconds") or 0) > then + 0.3, what="the count to be older")

@@ -69,8 +69,9 @@ local function begin(name, start, at, times)
   return start_now(name, start, kept_until, times.idle_after, times.ring_at)
 end
 
--- Make the starts that are planned, and whose time has come; at most so many.
+-- Make the starts that are planned, and whose time has come; at most so many. Returns how many of them came too late.
 local function begin_planned(most, times)
+  local missed = 0
   for _, plan in ipairs(redis.call('ZRANGEBYSCORE', PLANNED, '-inf', redis_now, 'LIMIT', 0, most)) do
     local content = redis.call('HGET', PLANS, plan)
     redis.call('ZREM', PLANNED, plan)
@@ -78,6 +79,8 @@ local function begin_planned(most, times)
     if content then
       local name, at = string.match(plan, '^(%S+) (%d+) ')
       begin(name, cjson.decode(content), tonumber(at), times)
+      missed = missed + (redis_now - tonumber(at) > times.make_up and 1 or 0)
     end
   end
+  return missed
 end

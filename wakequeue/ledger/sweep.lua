@@ -2,8 +2,8 @@
 -- drop old dead letters, and see to it that the ledger's clock never goes back.
 -- ARGV: queue, ring_below, ring_again (ms), how many at most, idle_after (ms), how many dead letters are kept and for how long
 --       (ms), how many entries of the audit trail are kept, make_up_within (ms).
--- Returns: how many leases ran out, how many of those were poisoned, then the names to ring, the longest due first: none while
---          the queue is long, for ringing would only lengthen it.
+-- Returns: how many leases ran out, how many of those were poisoned, how many planned starts came too late, then the names to ring,
+--          the longest due first: none while the queue is long, for ringing would only lengthen it.
 local queue, ring_below, ring_again, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local idle_after, keep_letters, keep_for, keep_history = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local POISONED_AFTER = 3
@@ -31,7 +31,7 @@ for _, name in ipairs(dead) do
     give_back(name, now, 'the lease ran out')
   end
 end
-begin_planned(250, {
+swept[3] = begin_planned(250, {
   idle_after = idle_after, make_up = tonumber(ARGV[9]), keep_history = keep_history, keep_letters = keep_letters, ring_at = now,
 })
 bound(keep_letters, now - keep_for)

@@ -91,10 +91,14 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep did: how many leases it ended, how many of those wake-ups were buried as poisoned, and whom to ring."""
+    """What a sweep did: how many leases it ended, how many of those wake-ups were buried as poisoned, and whom to ring.
+
+    Those starts that it `missed` were planned for so long ago that they are dead letters.
+    """
 
     ended: int
     poisoned: int
+    missed: int
     due: list[Revision]
 
 
@@ -182,8 +186,8 @@ class WorkerLedger:
 
         `most` of each.
         """
-        ended, poisoned, *names = self._run("sweep", queue, *self._rings, most, *self._keeps, self._make_up_within)
-        return Swept(ended, poisoned, _revisions(names))
+        ended, poisoned, missed, *names = self._run("sweep", queue, *self._rings, most, *self._keeps, self._make_up_within)
+        return Swept(ended, poisoned, missed, _revisions(names))
 
     def hasten(self, queue: str) -> int:
         """Make due at once what an attempt to deliver failed of, to be rung with all that is due, the oldest first.
