@@ -25,7 +25,7 @@ needs_prometheus = pytest.mark.skipif(
 
 
 class Prometheus:
-    """Scrapes admin ports, by the pod that each stands for, five times a second; its storage is in `folder`."""
+    """Scrapes admin ports, by the pod that each stands for, twice a second; its storage is in `folder`."""
 
     def __init__(self, folder: Path, pods: Mapping[str, str]) -> None:
         self.address = f"127.0.0.1:{free_port()}"
@@ -34,7 +34,7 @@ class Prometheus:
         config.write_text(
             yaml.safe_dump(
                 {
-                    "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "500ms"},
+                    "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
                     "rule_files": [str(RULES)],
                     "scrape_configs": [{"job_name": "wakequeue", "static_configs": targets}],
                 }
