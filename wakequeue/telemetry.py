@@ -36,7 +36,13 @@ WORKER: Final = CollectorRegistry()
 BEAT: Final = CollectorRegistry()
 
 # The front
-CALLS = Counter("wakequeue_calls", "Calls from gateways, by what became of them.", ["protocol", "outcome"], registry=FRONT)
+CALLS = Counter(
+    "wakequeue_calls",
+    "Calls from gateways, by protocol, and by what became of them: recorded, planned, awake, passed, waiting, buffered, dropped, "
+    "ignored, unresolved or failed.",
+    ["protocol", "outcome"],
+    registry=FRONT,
+)
 UNRESOLVED = Counter("wakequeue_unresolved", "Calls that named no Revision, by reason.", ["reason"], registry=FRONT)
 LOG_ENTRIES = Counter("wakequeue_log_entries", "Entries of gateways' access logs, by what they tell.", ["kind"], registry=FRONT)
 IGNORED = Counter("wakequeue_ignored", "Calls that wake nothing, by the rule that says so.", ["reason"], registry=FRONT)
@@ -77,8 +83,15 @@ COLD_START = Histogram(
     registry=WORKER,
 )
 LEDGER_AGE = Gauge("wakequeue_ledger_age_seconds", "How old what this worker counted in the ledger is.", registry=WORKER)
-WAKEUPS = Gauge("wakequeue_ledger_wakeups", "Wake-ups in the ledger, by state.", ["state"], registry=WORKER)
-LEDGER_CALLS = Gauge("wakequeue_ledger_calls", "Calls in the ledger since its beginning, by state.", ["state"], registry=WORKER)
+WAKEUPS = Gauge(
+    "wakequeue_ledger_wakeups", "Wake-ups in the ledger, by state: pending, leased, or buried.", ["state"], registry=WORKER
+)
+LEDGER_CALLS = Gauge(
+    "wakequeue_ledger_calls",
+    "Calls recorded in the ledger since its beginning, and which of them are settled, pending, leased, buried or discarded.",
+    ["state"],
+    registry=WORKER,
+)
 LETTERS_DROPPED = Gauge(
     "wakequeue_dead_letters_dropped", "Dead letters that the bounds dropped since the ledger's beginning.", registry=WORKER
 )
@@ -109,13 +122,17 @@ CLUSTER_LISTS = Counter("wakequeue_cluster_lists", "Times that a collection was 
 CLUSTER_WATCHES = Counter(
     "wakequeue_cluster_watches", "Watches that ended, or could not begin, by cause.", ["collection", "cause"], registry=None
 )
-STAGE = Histogram("wakequeue_stage_seconds", "How long each stage took.", ["stage"], buckets=_SECONDS, registry=None)
-ANSWER = STAGE.labels("answer")  # a gateway's call -> our answer, or held
-HOLD = STAGE.labels("hold")  # a call recorded -> its answer, where it is held
-RECORD = STAGE.labels("record")  # a commit sent to Redis -> durable
-QUEUE = STAGE.labels("queue")  # a wake-up due -> taken by a worker
-SEND = STAGE.labels("send")  # a report handed to the sender -> its frame written
-CONFIRM = STAGE.labels("confirm")  # its frame written -> the pong
+STAGE = Histogram(
+    "wakequeue_stage_seconds",
+    "How long each stage took. answer: a gateway's call to our answer, or held; hold: a call recorded to its answer, where it is "
+    "held; record: a commit sent to Redis to durable; queue: a wake-up due to taken by a worker; send: a report handed to the "
+    "sender to its frame written; confirm: its frame written to the pong.",
+    ["stage"],
+    buckets=_SECONDS,
+    registry=None,
+)
+ANSWER, HOLD, RECORD = STAGE.labels("answer"), STAGE.labels("hold"), STAGE.labels("record")
+QUEUE, SEND, CONFIRM = STAGE.labels("queue"), STAGE.labels("send"), STAGE.labels("confirm")
 for _registry in (FRONT, WORKER):
     for _both in (DOORBELLS, STAGE, CLUSTER_AGE, CLUSTER_OBJECTS, CLUSTER_LISTS, CLUSTER_WATCHES):
         _registry.register(_both)

@@ -1,16 +1,19 @@
 """What is exported before anything happens: who this is, and every label's value that an alert could wait for."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
+from support.prometheus import PROMTOOL, needs_prometheus
 from websockets.exceptions import ConnectionClosedError, InvalidHandshake
 from websockets.frames import Close, CloseCode
 
 from gateway_hook.admission import Refusal
 from gateway_hook.envoy.log_entry import Kind
 from gateway_hook.hold import Ended
+from gateway_hook.outcome import Outcome
 from gateway_hook.rules import Ignored
 from wakequeue import __version__
 from wakequeue.errors import Expired, Unencodable
@@ -76,3 +79,18 @@ def test_every_process_says_what_it_is(registry: CollectorRegistry, role: str) -
 def test_every_value_is_there_from_the_start(registry: CollectorRegistry, name: str, label: str, said: set[str]) -> None:
     """Prometheus takes no series that begins at 1 for growth, so that the first dead letter would raise no alert."""
     assert values(registry, name, label) == said
+
+
+def test_the_help_says_every_outcome_and_state() -> None:
+    """What a label says that has no value yet, the metric's help says: the reference is made of it."""
+    helps = {family.name: family.documentation for registry in (FRONT, WORKER) for family in registry.collect()}
+    assert all(outcome in helps["wakequeue_calls"] for outcome in Outcome)
+    assert all(f"{stage}:" in helps["wakequeue_stage_seconds"] for stage in values(FRONT, "wakequeue_stage_seconds", "stage"))
+
+
+@needs_prometheus
+@pytest.mark.parametrize("registry", [FRONT, WORKER, BEAT], ids=["hook", "worker", "beat"])
+def test_names_and_helps_are_as_prometheus_wants_them(registry: CollectorRegistry) -> None:
+    """Its own linter has nothing to say against any."""
+    done = subprocess.run([PROMTOOL, "check", "metrics"], input=generate_latest(registry), capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
