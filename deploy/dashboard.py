@@ -106,7 +106,7 @@ ROWS: Final[dict[str, tuple[Stat | Graph, ...]]] = {
         ),
         Stat(
             "Drift",
-            "Recorded calls that are in no state of the ledger, or in two. Anything but 0 is a defect, or a loss within Redis.",
+            "Recorded calls that are in no state of the ledger, or in two. Anything but 0 is a defect, or keys that Redis evicted.",
             "max(abs(wakequeue_ledger_drift_calls{*}))",
         ),
         Stat(
