@@ -25,6 +25,9 @@ START: Final = "wakequeue.start"
 #: Few enough that one task is read at a glance in Flower, many enough that a mass wake-up is a handful of tasks.
 REVISIONS_PER_DOORBELL: Final = 256
 
+#: In characters; every event of a task carries them.
+ARGUMENTS_SHOWN: Final = 1_024
+
 #: The seconds after which Celery hands an unacknowledged doorbell to another worker; the sweep is usually sooner.
 VISIBILITY_TIMEOUT: Final = 60
 
@@ -80,8 +83,13 @@ def ring(app: Celery, revisions: Sequence[Revision]) -> int:
     starts = range(0, len(revisions), REVISIONS_PER_DOORBELL)
     for start in starts:
         names = [str(revision) for revision in revisions[start : start + REVISIONS_PER_DOORBELL]]
-        app.send_task(DELIVER, args=[names], queue=QUEUE, retry=False)
+        app.send_task(DELIVER, args=[names], argsrepr=_told(names), queue=QUEUE, retry=False)
     return len(starts)
+
+
+def _told(names: Sequence[str]) -> str:
+    """What Flower shows and searches of a doorbell: how many Revisions it is for, and as many of them as Celery would show."""
+    return f"({len(names)} Revision{'s' * (len(names) != 1)}: {', '.join(names)})"[:ARGUMENTS_SHOWN]
 
 
 def send_start(app: Celery, schedule: str, at: datetime) -> None:

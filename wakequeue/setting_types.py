@@ -6,6 +6,7 @@ Each reads its text with `parse`, which raises ValueError for anything else, and
 import json
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import ClassVar, Final, Self
 from urllib.parse import urlsplit
 
@@ -64,6 +65,14 @@ class Address(str):
     def port(self) -> int:
         """The port; 0 lets the system choose."""
         return urlsplit(f"//{self}").port or 0
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, by its address or as `localhost`, is this machine alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Endpoint(str):

@@ -119,7 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: The password for Redis, and the Sentinels' own, each in a file rather than in the URL.
     redis_password_file: SecretFile = SecretFile("")
     redis_sentinel_password_file: SecretFile = SecretFile("")
-    #: Where the embedded Redis keeps its socket and its append-only file.
+    #: Where the embedded Redis keeps its socket and its append-only file, and Flower its history.
     data_dir: Annotated[str, Meta(min_length=1)] = msgspec.field(default_factory=_default_data_dir)
     #: The Autoscaler's stat server; empty means a local stand-in, which only `wakequeue up` starts.
     autoscaler_endpoint: Endpoint = Endpoint("")

@@ -16,6 +16,9 @@
     scheduled    one start of a schedule: which Revisions it means, told to the ledger
     beat         which starts of schedules are due; sends them, if no other beat does
     beating      `wakequeue beat`, and its process
+    flowerconfig Flower's configuration
+    flower_door  who may look at Flower
+    flower_tasks how its pages show the two tasks
     broker_page  Flower's page of the queues
 
 A task finds what there is to do in the ledger, never in its message.

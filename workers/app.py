@@ -86,14 +86,15 @@ def _refuse(reason: object, *, code: int = 2) -> NoReturn:
 
 try:
     settings = load()
+    reach = Reach(settings)
+    if "flower" in sys.argv:  # and in no other process: a worker needs none of what Flower brings
+        from workers import broker_page, flower_door
+
+        broker_page.install(reach)
+        flower_door.install(settings)
 except SettingsError as error:
     _refuse(error)
-reach = Reach(settings)
 app = broker.make_app(reach)
-if "flower" in sys.argv:  # and in no other process: a worker needs none of what Flower brings
-    from workers.broker_page import install
-
-    install(reach)
 _worker: Worker | None = None
 
 

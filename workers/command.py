@@ -13,9 +13,6 @@ from celery.exceptions import SecurityWarning
 from wakequeue.errors import CannotStart
 from wakequeue.logs import configure_logging
 
-#: After how long Flower forgets a worker that has gone: each start of one is a new name.
-FORGET_WORKER_SECONDS = 60
-
 
 @click.command()
 def worker() -> None:
@@ -38,8 +35,7 @@ def flower() -> None:
         msg = f"can't listen on {address} (WAKEQUEUE_FLOWER_ADDRESS): {error.strerror}"
         raise CannotStart(msg) from error
     configure_logging(settings.log_format, "flower")
-    place = [f"--address={address.host}", f"--port={address.port}"]
-    _run("flower", *place, "--logging=warning", f"--purge-offline-workers={FORGET_WORKER_SECONDS}")
+    _run("flower")
 
 
 def _run(*arguments: str) -> NoReturn:

@@ -1,11 +1,10 @@
 """The door of `/wake`: lets in who shows the gRPC port's token, or, where none is set, who is on this machine."""
 
-from ipaddress import ip_address
-
 from gateway_hook.admission import Refusal, refused_token, tokens_shown
 from gateway_hook.door import tokens
 from gateway_hook.http.answers import NO_CERTIFICATE, NOT_OPEN, Answer, to_refused
 from gateway_hook.http.request import Headers
+from wakequeue.setting_types import is_loopback
 from wakequeue.settings import Settings
 from wakequeue.telemetry import REFUSED, Bounded, Event
 
@@ -16,7 +15,7 @@ class WakeDoor:
     def __init__(self, settings: Settings) -> None:
         self._tokens, self._header = tokens(settings), settings.grpc_token_header
         self._knows_clients = bool(settings.grpc_client_ca_file)
-        self._on_loopback = _is_loopback(settings.http_address.host)
+        self._on_loopback = is_loopback(settings.http_address.host)
         self._refused = Bounded(Event.REFUSED)
 
     def refuses(self, headers: Headers, caller: str) -> Answer | None:
@@ -36,10 +35,3 @@ class WakeDoor:
         REFUSED.labels(refusal).inc()
         self._refused.warning(reason=refusal, peer=caller)
         return answer
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -12,9 +12,8 @@ from urllib.parse import quote
 
 import psutil
 import pytest
-from flower.urls import handlers
 from support.certificates import Authority
-from support.flower import page_whatever, shown_by_flower
+from support.flower import page_whatever, paths, shown_by_flower
 from support.installation import Installation, Running
 from support.mixer import check_all, request
 from support.processes import BIN, Process
@@ -88,7 +87,7 @@ class Watched:
 
     def look(self, *commands: list[str]) -> None:
         """Ask every page and path, and these commands of Celery's, whatever they answer."""
-        self.seen += [page_whatever(f"{self.flower_url}{path}") for path in self.pages()]
+        self.seen += [page_whatever(f"{self.flower_url}{path}", NEEDLE) for path in self.pages()]
         self.seen += [one.get(path)[1] for one in (self.hook, self.worker) for path in ("/metrics", "/livez", "/readyz", "/")]
         celery = [[str(BIN / "celery"), "-A", "workers.app", *command] for command in commands]
         for process in [self.started.start(command) for command in (*celery, [str(BIN / "wakequeue"), "status"])]:
@@ -100,12 +99,9 @@ class Watched:
 
     def pages(self) -> Iterator[str]:
         """Every path that Flower serves, of this worker and of one of its tasks."""
-        name = re.findall(r"worker-\d+@[^\"<\s]+", page_whatever(f"{self.flower_url}/workers"))
-        task = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", page_whatever(f"{self.flower_url}/api/tasks"))
-        for handler in handlers:
-            path = handler[0] if isinstance(handler, tuple) else handler.regex.pattern
-            for one in (*name[:1], *task[:1]) if "(" in path else ("",):
-                yield re.sub(r"\(.*\)", one, path).rstrip("$").replace("/?", "").replace(".*", "/nowhere")
+        name = re.findall(r"worker-\d+@[^\"<\s]+", page_whatever(f"{self.flower_url}/workers", NEEDLE))
+        task = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", page_whatever(f"{self.flower_url}/api/tasks", NEEDLE))
+        yield from paths(*name[:1], *task[:1])
         yield "/api/workers?refresh=1"
         yield "/tasks/datatable?draw=1&start=0&length=10&search[value]=&order[0][column]=0&order[0][dir]=asc"
 
@@ -127,7 +123,7 @@ def test_no_secret_is_to_be_seen(reach: object, log_format: str, tmp_path: Path)
         endpoint = stat_server.url.replace("//", f"//ann:{quote(NEEDLE, safe='')}@")
         started = stack.enter_context(Installation(reached.url, endpoint, reached.env | {"WAKEQUEUE_LOG_FORMAT": log_format}))
         hook, worker = started.hook(), started.worker()
-        flower, url = shown_by_flower(started, worker)
+        flower, url = shown_by_flower(started, worker, NEEDLE)
         watched = Watched(started, hook, worker, flower, url, [])
 
         def call(name: str) -> None:

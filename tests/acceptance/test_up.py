@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 from support.certificates import Authority
-from support.flower import page
+from support.flower import PASSWORD, page
 from support.processes import BIN, Process, clean_environment, free_port
 from support.stat_server import StatServer
 from support.waiting import wait_until
@@ -189,7 +189,7 @@ def test_up_with_a_schedule(machine: Machine) -> None:
         machine.env["WAKEQUEUE_AUTOSCALER_ENDPOINT"] = elsewhere.url
         office = {"every": "2s", "wakes": ["shop/cart-00001", "shop/web-00001"], "for": "10s"}
         machine.env["WAKEQUEUE_SCHEDULES"] = json.dumps({"office": office})
-        machine.env["FLOWER_UNAUTHENTICATED_API"] = "true"
+        machine.env["WAKEQUEUE_FLOWER_PASSWORD"] = PASSWORD
         up = machine.up()
         for key in office["wakes"]:
             elsewhere.wait_for(key, reports=3)

@@ -119,6 +119,7 @@ def test_an_address_that_is_not_here(role: str, redis_server: RedisServer, stat_
         "WAKEQUEUE_GRPC_ADDRESS": f"127.0.0.1:{free_port()}",
         "WAKEQUEUE_REDIS_URL": redis_server.url,
         "WAKEQUEUE_AUTOSCALER_ENDPOINT": stat_server.url,
+        "WAKEQUEUE_FLOWER_PASSWORD": "hunter2",
         name: "192.0.2.1:6101",
     }
     with Process([WAKEQUEUE, role], elsewhere) as process:

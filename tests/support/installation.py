@@ -1,9 +1,11 @@
 """Fronts and workers of the installed wheel, in processes of their own, on one Redis and one stat server."""
 
+import tempfile
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -52,6 +54,10 @@ class Installation:
     env: dict[str, str] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
+    def __post_init__(self) -> None:
+        #: Where Flower keeps its history.
+        self.data_dir = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="wakequeue-")))
+
     def hook(self, **env: str) -> Running:
         """A front that answers."""
         return self._start("hook", "/readyz", env)
@@ -81,7 +87,8 @@ class Installation:
         return running
 
     def _env(self) -> dict[str, str]:
-        return {"WAKEQUEUE_REDIS_URL": self.redis_url, "WAKEQUEUE_AUTOSCALER_ENDPOINT": self.autoscaler} | self.env
+        where = {"WAKEQUEUE_REDIS_URL": self.redis_url, "WAKEQUEUE_AUTOSCALER_ENDPOINT": self.autoscaler}
+        return where | {"WAKEQUEUE_DATA_DIR": str(self.data_dir)} | self.env
 
     def __enter__(self) -> Self:
         return self
