@@ -24,6 +24,7 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     status, history, dead     what the ledger holds, what became of each wake-up, and those that were given up
     schedule_command, outlook when each schedule starts next, and what is planned
     standin                   the stand-in Autoscaler
+    alive                     whether what runs here is well, for a container's health check
     doctor                    what is well in an installation, and what isn't
 """
 

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "history": ("wakequeue.history", "history"),
     "schedule": ("wakequeue.schedule_command", "schedule"),
     "dead": ("wakequeue.dead", "dead"),
+    "alive": ("wakequeue.alive", "alive"),
     "doctor": ("wakequeue.doctor.command", "doctor"),
 }
 

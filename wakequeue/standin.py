@@ -9,11 +9,13 @@ import asyncio
 import math
 import time
 from collections import defaultdict
+from http import HTTPStatus
 from typing import Final
 
 import click
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from wakequeue.codecs import Codec, codec_for
 from wakequeue.errors import CannotStart
@@ -23,6 +25,9 @@ from wakequeue.setting_sources import load
 from wakequeue.setting_types import Address
 from wakequeue.stat import StatMessage
 from wakequeue.stopping import told_to_stop
+
+#: Where it listens, unless it is told otherwise.
+ADDRESS: Final = "127.0.0.1:8080"
 
 #: Knative's defaults: 70 % of 100 concurrent requests a pod, averaged over 60 s.
 TARGET: Final = 70.0
@@ -47,7 +52,7 @@ class Scale:
 
 
 @click.command()
-@click.option("--address", default="127.0.0.1:8080", show_default=True, help="Where to listen for stats: HOST:PORT.")
+@click.option("--address", default=ADDRESS, show_default=True, help="Where to listen for stats: HOST:PORT.")
 def autoscaler(address: str) -> None:
     """Run a stand-in for Knative's Autoscaler that prints each stat."""
     try:
@@ -71,7 +76,7 @@ async def _serve(address: Address, codec: Codec) -> None:
 
     told = told_to_stop()
     try:
-        server = await serve(read, address.host, address.port, compression=None, max_size=None)
+        server = await serve(read, address.host, address.port, process_request=_probed, compression=None, max_size=None)
     except OSError as error:
         msg = f"can't listen on {address}: {error.strerror}"
         raise CannotStart(msg) from error
@@ -79,6 +84,11 @@ async def _serve(address: Address, codec: Codec) -> None:
     await told.wait()
     server.close()
     await server.wait_closed()
+
+
+def _probed(connection: ServerConnection, request: Request) -> Response | None:
+    """The answer to a probe; None for what opens a WebSocket."""
+    return connection.respond(HTTPStatus.OK, "ok\n") if request.path == "/livez" else None
 
 
 def _print(frame: bytes | str, codec: Codec, scale: Scale) -> None:
