@@ -8,7 +8,7 @@ HELM := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),.venv/helm)
 PROMETHEUS := $(if $(shell command -v apt-get),.venv/prometheus)
 SOURCES := $(shell find gateway_hook workers wakequeue -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
 
-.PHONY: help up test faults gates format protos lock clean
+.PHONY: help up test faults gates format protos pictures lock clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ format: .venv/tools ## format the code
 
 protos: .venv/tools ## compile the protocol definitions
 	$(BIN)/python protos/compile.py
+
+pictures: .venv/installed ## take the pictures of the documentation, which needs Linux and Chromium
+	docs/pictures.sh
 
 lock: .venv/tools ## choose the newest versions of everything, within pyproject.toml
 	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --extra kubernetes --extra traces -o requirements.lock
