@@ -1,7 +1,8 @@
 """Flower's door: lets in who shows the password, or, where none is set, who is on this machine.
 
 It stands before Flower's routes, because Flower leaves some of its own to anybody: /metrics, what isn't found, and OPTIONS of all.
-Behind it Flower asks once more, and refuses what a page of another site sends with a browser's credentials.
+Behind it Flower asks once more, and refuses what a page of another site sends with a browser's credentials; nor may such a page
+have Flower in a frame.
 
 Without a password a page of another site could be behind a request too, by a name of its own for this machine. Such a name is not
 let in, Flower answers nothing at its API, and shows no button for what that would do.
@@ -16,6 +17,8 @@ from typing import Any, Final
 
 from flower.app import Flower  # type: ignore[import-untyped]
 from flower.options import options  # type: ignore[import-untyped]
+from flower.views import BaseHandler  # type: ignore[import-untyped]
+from flower.views.monitor import Healthcheck  # type: ignore[import-untyped]
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.web import RequestHandler
 
@@ -103,12 +106,20 @@ def install(settings: Settings) -> None:
     options.conf = str(Path(__file__).with_name("flowerconfig.py"))
     for name in IGNORED:
         os.environ.pop(name, None)
-    routes = Flower.find_handler
+    routes, headers = Flower.find_handler, BaseHandler.set_default_headers
 
     def find_handler(self: Flower, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:  # noqa: ANN401  tornado's
-        refusal = None if request.path == OPEN else door.refuses(request)
-        found = self.get_handler_delegate(request, Refused, {"status": refusal}) if refusal else routes(self, request, **kwargs)
+        if request.path == OPEN:  # whatever prefix the other routes have
+            found = self.get_handler_delegate(request, Healthcheck)
+        elif refusal := door.refuses(request):
+            found = self.get_handler_delegate(request, Refused, {"status": refusal})
+        else:
+            found = routes(self, request, **kwargs)
         assert isinstance(found, HTTPMessageDelegate)
         return found
 
-    Flower.find_handler = find_handler
+    def set_default_headers(self: BaseHandler) -> None:
+        headers(self)
+        self.set_header("Content-Security-Policy", "frame-ancestors 'none'")
+
+    Flower.find_handler, BaseHandler.set_default_headers = find_handler, set_default_headers

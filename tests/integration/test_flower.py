@@ -41,6 +41,8 @@ def test_the_door(installation: Installation) -> None:
     assert urllib.request.urlopen(f"{url}/healthcheck", timeout=10).read() == b"OK"
     assert status(asked(f"{url}/api/task/info/healthcheck", "wrong")) == 401
     assert "flower_events_total" in page(f"{url}/metrics")
+    with urllib.request.urlopen(asked(f"{url}/tasks"), timeout=10) as shown_page:
+        assert shown_page.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
     revoke = f"{url}/api/task/revoke/1"
     assert status(asked(revoke), "POST", Origin="http://elsewhere.example") == 403
     assert status(asked(revoke), "POST") == 200
@@ -50,7 +52,7 @@ def test_without_a_password(redis_server: RedisServer, tmp_path: Path) -> None:
     """On a loopback address its pages are shown, by this machine's names alone; there is no API, whatever Flower is told."""
     address = f"127.0.0.1:{free_port()}"
     env = {"WAKEQUEUE_REDIS_URL": redis_server.url, "WAKEQUEUE_FLOWER_ADDRESS": address, "WAKEQUEUE_DATA_DIR": str(tmp_path)}
-    told = {"FLOWER_UNAUTHENTICATED_API": "true", "FLOWER_PORT": "tcp://192.0.2.1:5555", "FLOWER_DEBUG": "true"}
+    told = {"FLOWER_UNAUTHENTICATED_API": "true", "FLOWER_PORT": "tcp://192.0.2.1:5555", "FLOWER_READ_ONLY": "false"}
     with Process(FLOWER, env | told) as flower:
         wait_until(lambda: page(f"http://{address}/healthcheck"), what="Flower")
         assert status(f"http://{address}/tasks") == 200
@@ -58,6 +60,16 @@ def test_without_a_password(redis_server: RedisServer, tmp_path: Path) -> None:
         assert status(f"http://{address}/api/tasks") == 401
         assert status(f"http://{address}/api/task/send-task/wakequeue.deliver", "POST") == 401
         assert flower.stop() == 0
+
+
+def test_flowers_own_variables(redis_server: RedisServer, tmp_path: Path) -> None:
+    """What the configuration leaves alone, they set; the health check is where probes look for it all the same."""
+    address = f"127.0.0.1:{free_port()}"
+    env = {"WAKEQUEUE_REDIS_URL": redis_server.url, "WAKEQUEUE_FLOWER_ADDRESS": address, "WAKEQUEUE_DATA_DIR": str(tmp_path)}
+    with Process(FLOWER, env | {"FLOWER_URL_PREFIX": "shown", "WAKEQUEUE_FLOWER_PASSWORD": "hunter2"}):
+        wait_until(lambda: page(f"http://{address}/healthcheck"), what="Flower")
+        assert status(f"http://{address}/shown/tasks") == 401
+        assert status(asked(f"http://{address}/shown/tasks", "hunter2")) == 200
 
 
 @pytest.mark.parametrize("command", [FLOWER, [str(BIN / "celery"), "-A", "workers.app", "flower"]])
