@@ -46,7 +46,8 @@ class Call:
     """One request that a gateway told of: whatever it said of it, empty where it said nothing.
 
     `sources` may name its Revision, the most trusted one first. `probe` is true where it carries a probe's header. A `cold` one
-    found no upstream; then `request_id` tells further attempts of the same request from other requests.
+    found no upstream; then `request_id` tells further attempts of the same request from other requests. `trace` is the one that
+    its gateway has it be a part of, as a W3C `traceparent`.
     """
 
     sources: tuple[Source, ...]
@@ -58,6 +59,7 @@ class Call:
     cold: bool = False
     request_id: str = ""
     style: ReportStyle = ""
+    trace: str = ""
 
 
 Read = Callable[[], Call]

@@ -113,4 +113,5 @@ def _split(tally: Tally) -> Iterator[Tally]:
 def _entry(revision: Revision, tally: Tally, now: float, *, awake: bool) -> Entry:
     ages = now - tally.first, now - tally.last
     requests = {request: (one.caller, now - one.last) for request, one in tally.requests.items()}
-    return Entry(revision, tally.calls, awake, *ages, callers=tally.callers, requests=requests, style=tally.style)
+    traces = tuple(span.context for span in tally.spans)
+    return Entry(revision, tally.calls, awake, *ages, tally.callers, requests, tally.style, traces)

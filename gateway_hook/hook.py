@@ -26,6 +26,7 @@ from wakequeue.ledger import Start
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import ANSWER, CALLS, IGNORED, UNRESOLVED, Bounded, Event
+from wakequeue.traces import NO_TRACES, UNTRACED, Span, Traces
 
 #: What is kept of a request's id: ids are as long as a client likes, and this many bytes tell them apart.
 DIGEST_BYTES: Final = 8
@@ -53,8 +54,10 @@ class _Meant(NamedTuple):
 class Hook:
     """Takes the calls of one front, by any protocol."""
 
-    def __init__(self, recorder: Recorder, settings: Settings, cluster: Cluster) -> None:
-        self._recorder, self._answer_within = recorder, settings.answer_within
+    def __init__(self, recorder: Recorder, settings: Settings, cluster: Cluster, traces: Traces = NO_TRACES) -> None:
+        self._recorder, self._answer_within, self._traces = recorder, settings.answer_within, traces
+        #: The trace that a request's headers name; see `wakequeue.traces.Traces.trace_of`.
+        self.trace_of = traces.trace_of
         self._rules = Rules(settings)
         self._resolver = Resolver(
             cluster, settings.service_patterns, settings.revisions_by_host, largest=settings.split == "largest"
@@ -74,7 +77,8 @@ class Hook:
         `read` makes the call of what was received, and may raise DecodeError or Unresolved. `remaining` is for how many seconds
         the caller still waits for the answer: it comes before half of them are gone, or within `answer_within`.
         """
-        return (await self._call(protocol, caller, read, remaining)).outcome
+        with self._traces.call(protocol) as span:
+            return (await self._call(protocol, caller, read, remaining, span)).outcome
 
     async def call_and_hold(
         self, protocol: str, caller: str, read: Read, remaining: float | None = None, gone: Gone | None = None
@@ -85,14 +89,15 @@ class Hook:
         """
         started = perf_counter()
         seconds = self._holds.time_to_hold(remaining)
-        taken = await self._call(protocol, caller, read, remaining, holds=seconds)
-        if taken.outcome in WILL_WAKE:
-            try:
-                with self._recorder.still_waits(taken.woken, taken.request, comes_again=taken.comes_again):
-                    await self._holds.hold(taken.woken, seconds - (perf_counter() - started), gone)
-            except Exception as error:  # noqa: BLE001  as below
-                self._failed.warning(protocol=protocol, error=repr(error))
-        return taken.outcome
+        with self._traces.call(protocol) as span:
+            taken = await self._call(protocol, caller, read, remaining, span, holds=seconds)
+            if taken.outcome in WILL_WAKE:
+                try:
+                    with self._recorder.still_waits(taken.woken, taken.request, comes_again=taken.comes_again):
+                        await self._holds.hold(taken.woken, seconds - (perf_counter() - started), gone)
+                except Exception as error:  # noqa: BLE001  as below
+                    self._failed.warning(protocol=protocol, error=repr(error))
+            return taken.outcome
 
     def let_go(self) -> None:
         """Have all calls answered that are held, and hold no more."""
@@ -127,25 +132,28 @@ class Hook:
             begun = self._fail(protocol, error)
         return [self._answer(protocol, one if isinstance(one, Outcome) else begun, started) for one in meant]
 
-    async def _call(self, protocol: str, caller: str, read: Read, remaining: float | None, *, holds: float = 0.0) -> _Taken:
+    async def _call(
+        self, protocol: str, caller: str, read: Read, remaining: float | None, span: Span, *, holds: float = 0.0
+    ) -> _Taken:
         """Take one call, which may be held for so many seconds then."""
         started = perf_counter()
         budget = self._answer_within if remaining is None else remaining / 2
-        meant = self._meant(protocol, read)
+        meant = self._meant(protocol, read, span)
         if isinstance(meant, Outcome):
             taken = _Taken(meant)
         else:
             try:
-                taken = await self._record(meant, f"{protocol} {caller}", budget, holds=holds)
+                taken = await self._record(meant, f"{protocol} {caller}", budget, span, holds=holds)
             except Exception as error:  # noqa: BLE001  as below
                 taken = _Taken(self._fail(protocol, error))
-        self._answer(protocol, taken.outcome, started)
+        span.tell(outcome=self._answer(protocol, taken.outcome, started))
         return taken
 
-    def _meant(self, protocol: str, read: Read) -> _Meant | Outcome:
+    def _meant(self, protocol: str, read: Read, span: Span = UNTRACED) -> _Meant | Outcome:
         """What a call means, or what becomes of it where it wakes nothing."""
         try:
             call = read()
+            span.join(call.trace)
             if ignored := self._rules.ignores(call):
                 return _ignore(ignored)
             revisions = self._resolver.resolve(call.sources)
@@ -158,17 +166,19 @@ class Hook:
         woken = [revision for revision in revisions if not self._rules.ignores_revision(revision)]
         return _Meant(call, woken) if woken else _ignore(Ignored.NAMESPACE)
 
-    async def _record(self, meant: _Meant, caller: str, budget: float, *, holds: float) -> _Taken:
+    async def _record(self, meant: _Meant, caller: str, budget: float, span: Span, *, holds: float) -> _Taken:
         call, woken = meant
+        if span.context:
+            span.tell(revision=",".join(map(str, woken)))
         request = _digest(call.request_id) if call.cold and call.request_id else ""
         comes_again = bool(request)
         if not request and self._holds.will_hold(woken, holds):
             # By a name of ours, the ledger knows that it waits for as long as it is held.
             request = f"{self._name}{next(self._numbers):x}"
         if call.cold or request:
-            recording = [self._recorder.record_cold(one, caller, budget, request) for one in woken]
+            recording = [self._recorder.record_cold(one, caller, budget, request, span=span) for one in woken]
         else:
-            recording = [self._recorder.record(one, caller, budget, style=call.style) for one in woken]
+            recording = [self._recorder.record(one, caller, budget, style=call.style, span=span) for one in woken]
         if len(recording) == 1:  # nearly always, and a task would cost time
             return _Taken(await recording[0], woken, request, comes_again)
         # A caller that leaves takes nothing back.

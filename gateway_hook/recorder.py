@@ -20,7 +20,7 @@ What is asked for by hand, for a time or a while, goes to the ledger as it comes
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,6 +37,7 @@ from wakequeue.ledger import Start
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import BUFFERED, DROPPED, PASSED, RECORDED, Bounded, Event, Paced, warning
+from wakequeue.traces import UNTRACED, Span
 
 #: How many waiting requests are remembered: each costs some 300 bytes.
 MOST_WAITING: Final = 100_000
@@ -54,13 +55,14 @@ class _Group:
 class Recorder:
     """Records calls through a ledger, on one event loop, from its making to `close`.
 
-    `ring` is given the Revisions that a commit made due; `name` is this front's, unique among all fronts.
+    `ring` is given the Revisions that a commit made due, each with the trace of a call that did, or none; `name` is this front's,
+    unique among all fronts.
     """
 
     def __init__(
         self,
         ledger: Ledger,
-        ring: Callable[[Iterable[Revision]], None],
+        ring: Callable[[Mapping[Revision, str]], None],
         settings: Settings,
         cluster: Cluster,
         *,
@@ -88,7 +90,9 @@ class Recorder:
             asyncio.create_task(self._tell_who_waits(), name="recorder of waiting requests"),
         )
 
-    async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
+    async def record(
+        self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "", span: Span = UNTRACED
+    ) -> Outcome:
         """Record one call that `caller` told of, and return within `budget` seconds."""
         now = self._clock()
         ready = self._passed.is_ready(revision)
@@ -101,16 +105,16 @@ class Recorder:
             self._awake_until.pop(revision, None)
         elif now < self._awake_until.get(revision, 0.0):
             self._awake_until[revision] = now + self._settings.idle_after
-            self._awake_calls.add(revision, caller, now, style)
+            self._awake_calls.add(revision, caller, now, style, span)
             self._unrecorded += 1
             return Outcome.AWAKE
         if not self._has_room(revision):
             return self._drop("the buffer is full")
         group = self._join()
-        group.tallies.add(revision, caller, now, style)
+        group.tallies.add(revision, caller, now, style, span)
         return await self._answer(group, budget)
 
-    async def record_cold(self, revision: Revision, caller: str, budget: float, request: str) -> Outcome:
+    async def record_cold(self, revision: Revision, caller: str, budget: float, request: str, *, span: Span = UNTRACED) -> Outcome:
         """Record one attempt of a request that found no upstream: of each `request` the first is a call, where it has a name."""
         now = self._clock()
         self._awake_until.pop(revision, None)
@@ -125,9 +129,9 @@ class Recorder:
             return self._drop("the buffer is full")
         group = self._join()
         if request:
-            group.tallies.add_request(revision, caller, now, request)
+            group.tallies.add_request(revision, caller, now, request, span)
         else:
-            group.tallies.add(revision, caller, now)
+            group.tallies.add(revision, caller, now, span=span)
         return await self._answer(group, budget)
 
     async def begin(self, starts: Sequence[Start], caller: str) -> Outcome:
@@ -136,7 +140,7 @@ class Recorder:
             begun = await self._begin(caller, starts)
         except LedgerUnavailable as error:
             return self._drop(str(error), len(starts))
-        self._ring(begun.due)
+        self._ring(dict.fromkeys(begun.due, ""))
         RECORDED.inc(len(starts) - begun.planned)
         return Outcome.PLANNED if begun.planned else Outcome.RECORDED
 
@@ -215,12 +219,15 @@ class Recorder:
                 self._waiting.counted(revision, tally.requests)
                 if recorded.begins:
                     self._recorded.info(wakeup=recorded.wakeup, revision=revision, caller=tally.caller)
+                for span in tally.spans:
+                    span.tell(wakeup=recorded.wakeup)
                 if recorded.episode.phase(recorded.at, self._rhythm) == "awake":
                     until = tally.last + self._settings.idle_after
                     self._awake_until[revision] = max(until, self._awake_until.get(revision, 0.0))
 
     def _ring_due(self, parts: Iterable[Part]) -> None:
-        self._ring(part.revision for part in parts if part.recorded.ring)
+        due = [part for part in parts if part.recorded.ring]
+        self._ring({part.revision: part.tally.spans[0].context if part.tally.spans else "" for part in due})
 
     async def _closing_within(self, seconds: float) -> bool:
         """Wait so long, or until it is to close; says whether it is."""

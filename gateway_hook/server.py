@@ -19,7 +19,7 @@ from gateway_hook.http.port import HttpPort
 from gateway_hook.mixer.adapter import Mixer
 from gateway_hook.port import Port
 from gateway_hook.recorder import Recorder
-from wakequeue import broker
+from wakequeue import broker, traces
 from wakequeue.admin import AdminServer
 from wakequeue.cluster import access
 from wakequeue.cluster.knowledge import Unknown
@@ -49,9 +49,11 @@ async def _serve(settings: Settings) -> None:
     mirror = access.mirror(settings, MIRRORED)
     cluster = mirror or Unknown()
     ledger = FrontLedger.connect(reach, settings, broker.QUEUE)
-    doorbell = Doorbell(lambda revisions: broker.ring(app, revisions))
-    recorder = Recorder(ledger, doorbell.ring, settings, cluster, name=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}")
-    calls = Hook(recorder, settings, cluster)
+    name = f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}"
+    spans = traces.opened(settings, "hook", name)
+    doorbell = Doorbell(lambda due: broker.ring(app, list(due), spans, due))
+    recorder = Recorder(ledger, doorbell.ring, settings, cluster, name=name)
+    calls = Hook(recorder, settings, cluster, spans)
     services = Mixer(calls, settings).handlers() | ExtAuthz(calls, settings).handlers() | AccessLog(calls, settings).handlers()
     port = Port(calls, services, settings)
     http = HttpPort(calls, settings)
@@ -82,6 +84,7 @@ async def _serve(settings: Settings) -> None:
     await ledger.close()
     if mirror:
         await mirror.close()
+    await asyncio.to_thread(spans.close)
     admin.close()
 
 

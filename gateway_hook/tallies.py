@@ -5,10 +5,14 @@ from typing import Final, NamedTuple
 
 from gateway_hook.call import ReportStyle
 from wakequeue.revision import Revision
+from wakequeue.traces import UNTRACED, Span
 
 #: How many callers of one Revision a commit names; further ones are counted together.
 MOST_CALLERS: Final = 8
 OTHERS: Final = "others"
+
+#: How many spans of one Revision's calls a commit names.
+MOST_SPANS: Final = 8
 
 
 class Waits(NamedTuple):
@@ -22,7 +26,8 @@ class Waits(NamedTuple):
 class Tally:
     """The calls of one Revision; times are the recorder's clock, in seconds.
 
-    `calls` are those that can't be told apart, made by `callers`; `requests` are those that wait, by id.
+    `calls` are those that can't be told apart, made by `callers`; `requests` are those that wait, by id. `spans` are of those that
+    are traced.
     """
 
     first: float
@@ -31,6 +36,7 @@ class Tally:
     callers: dict[str, int] = field(default_factory=dict)
     requests: dict[str, Waits] = field(default_factory=dict)
     style: ReportStyle = ""
+    spans: list[Span] = field(default_factory=list)
 
     @property
     def caller(self) -> str:
@@ -44,15 +50,21 @@ class Tally:
             caller = OTHERS
         self.callers[caller] = self.callers.get(caller, 0) + calls
 
+    def trace(self, span: Span) -> None:
+        """Take note of the span of a call, where it is traced."""
+        if span.context and len(self.spans) < MOST_SPANS:
+            self.spans.append(span)
+
 
 class Tallies(dict[Revision, Tally]):
     """Calls by Revision, with who made them, and the times of the first and the last."""
 
-    def add(self, revision: Revision, caller: str, now: float, style: ReportStyle = "") -> None:
+    def add(self, revision: Revision, caller: str, now: float, style: ReportStyle = "", span: Span = UNTRACED) -> None:
         """Count one call; the last style that is named is that of them all."""
         tally = self._at(revision, now)
         tally.style = style or tally.style
         tally.count(caller, 1)
+        tally.trace(span)
 
     def add_calls(self, revision: Revision, calls: Tally) -> None:
         """Count calls that were counted elsewhere."""
@@ -62,9 +74,11 @@ class Tallies(dict[Revision, Tally]):
         for caller, count in calls.callers.items():
             tally.count(caller, count)
 
-    def add_request(self, revision: Revision, caller: str, now: float, request: str) -> None:
+    def add_request(self, revision: Revision, caller: str, now: float, request: str, span: Span = UNTRACED) -> None:
         """Take note of a request that waits."""
-        self._at(revision, now).requests[request] = Waits(caller, now)
+        tally = self._at(revision, now)
+        tally.requests[request] = Waits(caller, now)
+        tally.trace(span)
 
     @property
     def calls(self) -> int:

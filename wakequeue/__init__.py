@@ -14,6 +14,7 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     ledger                    the truth about every wake-up, in Redis
     broker                    the Celery configuration, and the doorbell
     telemetry, logs, admin    metrics, log events and how they are written, and the port that serves metrics
+    traces, otel              spans, which continue what gateways trace; made by OpenTelemetry, or not at all
     errors                    every error, by what its catcher does next
     cluster                   what Kubernetes knows of Revisions and applications, where there is access to it
     named, groups             which Revisions names mean, and which wake with one that wakes

@@ -1,12 +1,14 @@
 """The one Celery configuration, and the two messages: the doorbell, "these Revisions are due", and the start of a schedule.
 
 What another process reads is spelled here and nowhere else: the names of the queues, one for each, and of the tasks, and their
-arguments: a list of `namespace/name`; a schedule's key and a time in Unix seconds.
+arguments: a list of `namespace/name`; a schedule's key and a time in Unix seconds. A message that is a part of a trace says so in
+its headers, as W3C has it: `traceparent`.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 from celery import Celery
@@ -16,6 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from wakequeue.reach import Reach
 from wakequeue.revision import Revision
+from wakequeue.traces import NO_TRACES, Traces
 
 QUEUE: Final = "wakequeue"
 STARTS: Final = "wakequeue.starts"
@@ -78,12 +81,19 @@ def make_app(reach: Reach) -> Celery:
     return app
 
 
-def ring(app: Celery, revisions: Sequence[Revision]) -> int:
-    """Publish doorbells for Revisions that are due. Returns how many; raises kombu's OperationalError where Redis is away."""
+def ring(
+    app: Celery, revisions: Sequence[Revision], traces: Traces = NO_TRACES, continued: Mapping[Revision, str] = MappingProxyType({})
+) -> int:
+    """Publish doorbells for Revisions that are due, some of which continue traces.
+
+    Returns how many; raises kombu's OperationalError where Redis is away.
+    """
     starts = range(0, len(revisions), REVISIONS_PER_DOORBELL)
     for start in starts:
-        names = [str(revision) for revision in revisions[start : start + REVISIONS_PER_DOORBELL]]
-        app.send_task(DELIVER, args=[names], argsrepr=_told(names), queue=QUEUE, retry=False)
+        some = revisions[start : start + REVISIONS_PER_DOORBELL]
+        names = [str(revision) for revision in some]
+        with traces.publish(DELIVER, QUEUE, [trace for one in some if (trace := continued.get(one))]) as headers:
+            app.send_task(DELIVER, args=[names], argsrepr=_told(names), queue=QUEUE, headers=headers, retry=False)
     return len(starts)
 
 
@@ -92,10 +102,11 @@ def _told(names: Sequence[str]) -> str:
     return f"({len(names)} Revision{'s' * (len(names) != 1)}: {', '.join(names)})"[:ARGUMENTS_SHOWN]
 
 
-def send_start(app: Celery, schedule: str, at: datetime) -> None:
+def send_start(app: Celery, schedule: str, at: datetime, traces: Traces = NO_TRACES) -> None:
     """Publish the start of a schedule, by its key; Flower shows its time as it is in the zone of `at`. Raises as `ring` does."""
     shown = f"({schedule.partition('@')[0]}, {at.isoformat(' ')})"
-    app.send_task(START, args=[schedule, at.timestamp()], argsrepr=shown, queue=STARTS, retry=False)
+    with traces.publish(START, STARTS, begin=True) as headers:
+        app.send_task(START, args=[schedule, at.timestamp()], argsrepr=shown, queue=STARTS, headers=headers, retry=False)
 
 
 class _Connection(Connection):

@@ -242,6 +242,8 @@ class Event(StrEnum):
     SENT_AGAIN = "sent_again"
     #: A schedule means nobody that is known here, or the cluster isn't known yet, and the beat asks again.
     START_UNKNOWN = "start_unknown"
+    #: OpenTelemetry complains, of where its spans go for the most part; spans are lost, and nothing else.
+    SPANS_LOST = "spans_lost"
     #: The admin address is taken; this process serves its metrics on another port.
     ADMIN_PORT_TAKEN = "admin_port_taken"
 

@@ -7,6 +7,7 @@
     company      those that wake with what is delivered
     keeping      what keeps a Revision warm (pure)
     wakings      how a waking ended: told to the ledger, counted, logged
+    spans        what was reported of calls that are traced
     autoscaler   the one WebSocket: all that waits in one frame, a ping after it, the pong confirms
     opening      what that is opened with: address, certificates, credentials
     hastener     has what failed come first when the Autoscaler is back

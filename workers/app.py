@@ -15,7 +15,7 @@ from typing import NoReturn
 from celery import Celery, signals
 from celery.apps import worker as celery_worker
 
-from wakequeue import broker
+from wakequeue import broker, traces
 from wakequeue.admin import AdminServer
 from wakequeue.cluster import access
 from wakequeue.cluster.knowledge import Unknown
@@ -29,6 +29,7 @@ from wakequeue.setting_shown import masked
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
 from wakequeue.telemetry import WORKER, Event, info
+from wakequeue.traces import Traces
 from workers import tasks
 from workers.autoscaler import AutoscalerConnection
 from workers.deliver import Deliverer
@@ -45,15 +46,16 @@ class Worker:
     def __init__(self, app: Celery, settings: Settings) -> None:
         codec = codec_for(settings.knative_release)
         name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+        self.traces = traces.opened(settings, "worker", name)
         self.ledger = WorkerLedger.connect(reach, settings, holder=name)
         self.autoscaler = AutoscalerConnection(settings.autoscaler_endpoint, settings, joins=codec.joins)
         hastener = Hastener(self.ledger, lambda: self.autoscaler.connections)
         mirror = access.mirror(settings, MIRRORED)
         self.mirroring = Mirroring(mirror) if mirror else None
         cluster = mirror or Unknown()
-        self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings, hastener.hasten, cluster)
+        self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings, hastener.hasten, cluster, traces=self.traces)
         self.watchdog = Watchdog(settings.stuck_after)
-        ring = functools.partial(broker.ring, app)
+        ring = functools.partial(broker.ring, app, traces=self.traces)
         self.scheduled = Scheduled(Starts.connect(reach, settings, broker.QUEUE), ring, cluster, settings)
         self.sweep = Sweep(self.ledger, ring, settings, self.watchdog, hastener)
         self.consumes = False
@@ -67,6 +69,7 @@ class Worker:
         self.autoscaler.close()
         if self.mirroring:
             self.mirroring.close()
+        self.traces.close()
         self.admin.close()
         self.ledger.client.close()
 
@@ -109,7 +112,12 @@ def _scheduled() -> Scheduled:
     return _worker.scheduled
 
 
-tasks.register(app, _deliverer, _scheduled)
+def _traces() -> Traces:
+    assert _worker is not None, "a task ran before worker_init"
+    return _worker.traces
+
+
+tasks.register(app, _deliverer, _scheduled, _traces)
 
 
 @signals.setup_logging.connect

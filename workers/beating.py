@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 from celery.beat import Scheduler, Service
 
-from wakequeue import broker
+from wakequeue import broker, traces
 from wakequeue.admin import AdminServer
 from wakequeue.ledger import Starts
 from wakequeue.logs import configure_logging
@@ -54,7 +54,8 @@ def run(settings: Settings) -> None:
     reach = Reach(settings)
     app, starts = broker.make_app(reach), Starts.connect(reach, settings, broker.QUEUE)
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
-    ours = Beat(name, starts, partial(broker.send_start, app), settings)
+    spans = traces.opened(settings, "beat", name)
+    ours = Beat(name, starts, partial(broker.send_start, app, traces=spans), settings)
     admin = AdminServer(
         settings.admin_address,
         live=lambda: {"beat": ours.alive},
@@ -67,6 +68,7 @@ def run(settings: Settings) -> None:
     if not settings.schedules:
         info(Event.NO_SCHEDULES)
     Service(app, scheduler_cls=partial(LedgerScheduler, ours)).start()  # type: ignore[arg-type]
+    spans.close()
     admin.close()
 
 

@@ -24,9 +24,11 @@ from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.stat import StatMessage
 from wakequeue.telemetry import BURIED, DELAYED, LEASES_LOST, QUEUE, RELEASED, REPORTS, REQUESTS, Event, Paced, warning
+from wakequeue.traces import NO_TRACES, Traces
 from workers.autoscaler import Autoscaler
 from workers.company import Company
 from workers.keeping import keep_of
+from workers.spans import Spans
 from workers.wakings import Wakings
 
 #: How long a thread waits for its turn to try suspects.
@@ -80,7 +82,7 @@ class Deliverer:
     `hasten` says whether there is a new connection, for which all that is due was just put into the order of its age.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a worker is made of
         self,
         ledger: WorkerLedger,
         autoscaler: Autoscaler,
@@ -88,12 +90,14 @@ class Deliverer:
         settings: Settings,
         hasten: Callable[[], bool],
         cluster: Cluster,
+        *,
+        traces: Traces = NO_TRACES,
     ) -> None:
         self._ledger, self._autoscaler, self._codec, self._settings = ledger, autoscaler, codec, settings
         self._cluster, self._wakings, self._company = cluster, Wakings(cluster), Company(ledger, settings, cluster)
         self._rhythm = settings.rhythm
         self._rhythms = {style: replace(self._rhythm, original_style=style == "original") for style in ("activator", "original")}
-        self._hasten = hasten
+        self._hasten, self._traces = hasten, traces
         self._trial = threading.Lock()
         self._reported = Paced(Event.REPORTED)
 
@@ -117,20 +121,25 @@ class Deliverer:
         return delivered
 
     def _deliver(self, taken: Taken, delivered: Delivered) -> None:
+        spans = Spans(self._traces)
         batches = [self._prepare(taken, delivered)]
         if company := self._company.take(one.lease for one in batches[0] if one.begins):
             batches.append(self._prepare(company, delivered))
         frames = [one.frame for batch in batches for one in batch if one.frame is not None]
+        spans.passed("encoded")
         try:
             if frames:
                 self._autoscaler.send(frames)
         except AutoscalerUnavailable as error:
             for batch in batches:
                 self._release([one.lease for one in batch], error)
+                spans.failed((one.lease for one in batch), f"released: {error}")
             raise
+        spans.passed("confirmed")
         delivered.reported += len(frames)
         for batch in batches:
             delivered.lost += self._settle(batch)
+            spans.settled((one.lease, one.step) for one in batch)
 
     def _prepare(self, taken: Taken, delivered: Delivered) -> list[_Decided]:
         """Decide what to say of what was taken together, and bury those of which nothing will ever be said."""
@@ -210,6 +219,7 @@ class Deliverer:
 
     def _bury(self, leases: list[Lease], reason: str) -> int:
         lost = self._ledger.bury(leases, reason)
+        Spans(self._traces).failed(leases, f"buried: {reason}")
         buried = len(leases) - _count_lost(lost)
         BURIED.labels(reason).inc(buried)
         warning(Event.BURIED, revisions=buried, first=leases[0].revision, wakeup=leases[0].wakeup, reason=reason)

@@ -85,7 +85,7 @@ class AccessLog:
             kind = kind_of(entry)
             kinds[kind] += 1
             if kind is Kind.START:
-                request, call = request_of(entry), call_of(entry, cold=False)
+                request, call = request_of(entry), call_of(entry, cold=False, trace_of=self._hook.trace_of)
                 # Without an id its other entries can't be told from those of others; without a name they may say more.
                 if request and call.sources:
                     self._starts.begin(request, call, time.monotonic())
@@ -93,7 +93,7 @@ class AccessLog:
                 continue
             counted = self._starts and self._starts.is_counted(request_of(entry), ended=is_last(entry))
             if kind is Kind.COLD and not counted:
-                cold.append(partial(call_of, entry, cold=True))
+                cold.append(partial(call_of, entry, cold=True, trace_of=self._hook.trace_of))
         for kind, count in kinds.items():
             LOG_ENTRIES.labels(kind).inc(count)
         return cold, began

@@ -10,12 +10,17 @@ from gateway_hook.call import Call, Host
 from gateway_hook.envoy.naming import CLUSTER, clusters, named, named_by_metadata, pairs
 from gateway_hook.rules import is_probe
 from gateway_hook.wire.ext_authz_pb2 import AttributeContext, CheckRequest
+from wakequeue.traces import NO_TRACES, TraceOf
 
 Metadata = Iterable[tuple[str, str | bytes]]
 
 
-def call_of(request: bytes, metadata: Metadata) -> Call:
-    """The call that a CheckRequest tells of, which came with this gRPC metadata. Raises DecodeError."""
+def call_of(request: bytes, metadata: Metadata, trace_of: TraceOf = NO_TRACES.trace_of) -> Call:
+    """The call that a CheckRequest tells of, which came with this gRPC metadata. Raises DecodeError.
+
+    A trace that Envoy began, or goes on with, is in the metadata (source/common/grpc/async_client_impl.cc); the headers are as the
+    client sent them, so that they may name another one.
+    """
     attributes = CheckRequest.FromString(request).attributes
     http = attributes.request.http
     headers = _headers(http)
@@ -32,6 +37,7 @@ def call_of(request: bytes, metadata: Metadata) -> Call:
         host=http.host.decode(errors="replace"),
         user_agent=headers.get("user-agent", ""),
         probe=is_probe(headers),
+        trace=trace_of(metadata, headers.items()),
     )
 
 

@@ -58,7 +58,9 @@ class ExtAuthz:
         """Answer one check with a serialized CheckResponse."""
         metadata = cast("Metadata", context.invocation_metadata() or ())
         remaining = context.time_remaining()
-        outcome = await self._hook.call_and_hold(PROTOCOL, identity(context), lambda: call_of(request, metadata), remaining)
+        outcome = await self._hook.call_and_hold(
+            PROTOCOL, identity(context), lambda: call_of(request, metadata, self._hook.trace_of), remaining
+        )
         return self._passes if outcome in WAKES_NOTHING else self._waits
 
 

@@ -13,6 +13,7 @@ from gateway_hook.knative import NAMESPACE, REVISION
 from gateway_hook.rules import is_probe
 from gateway_hook.wire.envoy_core_pb2 import METHOD_UNSPECIFIED, RequestMethod
 from gateway_hook.wire.log_entry_pb2 import AccessLogCommon, AccessLogType, HTTPAccessLogEntry
+from wakequeue.traces import NO_TRACES, TraceOf
 
 #: What Envoys before 1.18 say beside the flag NR, where a route was found and its cluster wasn't.
 CLUSTER_NOT_FOUND: Final = b"cluster_not_found"
@@ -48,7 +49,7 @@ def request_of(entry: HTTPAccessLogEntry) -> str:
     return (entry.request.request_id or entry.common_properties.stream_id).decode(errors="replace")
 
 
-def call_of(entry: HTTPAccessLogEntry, *, cold: bool) -> Call:
+def call_of(entry: HTTPAccessLogEntry, *, cold: bool, trace_of: TraceOf = NO_TRACES.trace_of) -> Call:
     """The call that an entry tells of."""
     request = entry.request
     headers = {one.key.decode(errors="replace").lower(): one.value.decode(errors="replace") for one in request.request_headers}
@@ -61,6 +62,7 @@ def call_of(entry: HTTPAccessLogEntry, *, cold: bool) -> Call:
         probe=is_probe(headers),
         cold=cold,
         request_id=request_of(entry),
+        trace=trace_of(headers.items()),
     )
 
 

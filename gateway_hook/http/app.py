@@ -80,14 +80,15 @@ class App:
             case Wake() as wake:
                 return await self._wake(request, wake, caller)
         # Counted as unresolved: where a gateway sends what it shouldn't, its operator can see it.
-        await self._hook.call(COLD, caller, lambda: cold_call(request))
+        await self._hook.call(COLD, caller, functools.partial(cold_call, request))
         return answers.NOTHING
 
     async def _cold(self, request: Request, caller: str, rest: Rest, *, page: bool) -> Answer:
+        read = functools.partial(cold_call, request, self._hook.trace_of)
         if page:  # which is there to be seen at once
-            outcome = await self._hook.call(COLD, caller, lambda: cold_call(request))
+            outcome = await self._hook.call(COLD, caller, read)
         else:
-            outcome = await self._hook.call_and_hold(COLD, caller, lambda: cold_call(request), request.remaining, rest.until_gone)
+            outcome = await self._hook.call_and_hold(COLD, caller, read, request.remaining, rest.until_gone)
         return answers.to_cold(outcome, page=page)
 
     async def _wake(self, request: Request, wake: Wake, caller: str) -> Answer:
@@ -101,7 +102,7 @@ class App:
         except ValueError as error:
             await self._hook.call(WAKE, caller, unread(Unresolved("malformed", str(error))))
             return answers.to_wrong(error)
-        reads = [functools.partial(wake_call, request.headers, key) for key in wanted.keys]
+        reads = [functools.partial(wake_call, request.headers, key, self._hook.trace_of) for key in wanted.keys]
         if wanted.asked is None:
             outcomes = await self._hook.calls(WAKE, caller, reads)
         else:

@@ -9,6 +9,7 @@ from gateway_hook.call import Call, Exact, Host
 from gateway_hook.knative import KUBELET_AGENT, KUBELET_PROBE, NAMESPACE, NETWORK_HASH, NETWORK_PROBE, REVISION
 from gateway_hook.rules import is_probe, is_probes_agent
 from wakequeue.errors import Unresolved
+from wakequeue.traces import NO_TRACES, TraceOf
 
 #: A cold request's name, which the gateway gives to all its attempts; and which of them this is, where it says so.
 REQUEST_ID: Final = "x-request-id"
@@ -105,7 +106,7 @@ def probe_call() -> Call:
     return Call(sources=(), probe=True)
 
 
-def cold_call(request: Request) -> Call:
+def cold_call(request: Request, trace_of: TraceOf = NO_TRACES.trace_of) -> Call:
     """The call that a cold request means. Raises Unresolved where a router's header came twice: one of the two is forged."""
     headers = request.headers
     namespace, revision = headers.get(NAMESPACE, ""), headers.get(REVISION, "")
@@ -120,6 +121,7 @@ def cold_call(request: Request) -> Call:
         user_agent=headers.get("user-agent", ""),
         cold=True,
         request_id=headers.get(REQUEST_ID, "") or (NAMELESS if _comes_again(headers) else ""),
+        trace=trace_of(headers.items()),
     )
 
 

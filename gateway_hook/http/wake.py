@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from gateway_hook.call import Call, Exact
 from gateway_hook.http.request import Headers, Wake
 from wakequeue.by_hand import NAMES, Asked
+from wakequeue.traces import NO_TRACES, TraceOf
 
 #: What the headers begin with in which a call that wakes tells of its request, such as `x-wakequeue-path`.
 TOLD: Final = "x-wakequeue-"
@@ -47,7 +48,7 @@ class Wanted:
         return cls(keys, asked if asked.at or asked.keep_for else None, several=not wake.key)
 
 
-def wake_call(headers: Headers, key: str) -> Call:
+def wake_call(headers: Headers, key: str, trace_of: TraceOf = NO_TRACES.trace_of) -> Call:
     """The call that a caller of `/wake` makes; what it tells of a request, the rules look at."""
     told = {name: headers.get(TOLD + name, "") for name in ("method", "path", "host", "user-agent")}
     namespace, _, name = key.partition("/")
@@ -57,6 +58,7 @@ def wake_call(headers: Headers, key: str) -> Call:
         path=told["path"],
         host=told["host"],
         user_agent=told["user-agent"],
+        trace=trace_of(headers.items()),
     )
 
 

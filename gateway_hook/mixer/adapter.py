@@ -3,7 +3,7 @@
 Source: istio.io/istio mixer/pkg/protobuf/yaml/dynamic/handler.go (Mixer's side).
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import grpc
 
@@ -17,6 +17,7 @@ from gateway_hook.mixer.templates import TEMPLATES, Template
 from gateway_hook.outcome import Outcome
 from gateway_hook.wire.extensions_pb2 import TEMPLATE_VARIETY_QUOTA, TEMPLATE_VARIETY_REPORT
 from wakequeue.settings import Settings
+from wakequeue.traces import Fields
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[bytes, bytes]
@@ -42,7 +43,8 @@ class Mixer:
 
     async def answer(self, template: Template, data: bytes, context: "Context") -> bytes:
         """Answer one request, whatever it is."""
-        received = receive(template, data, self._search)
+        trace = self._hook.trace_of(cast("Fields", context.invocation_metadata() or ()))
+        received = receive(template, data, self._search, trace)
         caller, remaining = identity(context), context.time_remaining()
         outcomes = await self._hook.calls(template.protocol, caller, received.reads, remaining)
         if template.variety == TEMPLATE_VARIETY_REPORT:

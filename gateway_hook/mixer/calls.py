@@ -42,20 +42,20 @@ class Received:
     reads: tuple[Read, ...]
 
 
-def receive(template: Template, data: bytes, search: Search) -> Received:
-    """Read a request; one that can't be read is a call that can't be."""
+def receive(template: Template, data: bytes, search: Search, trace: str = "") -> Received:
+    """Read a request, a part of this trace; one that can't be read is a call that can't be."""
     try:
         request: Any = template.request.FromString(data)
     except DecodeError as error:
         return Received(None, (unread(error),))
-    return Received(request, tuple(partial(_call, template, request, one, search) for one in template.instances(request)))
+    return Received(request, tuple(partial(_call, template, request, one, search, trace) for one in template.instances(request)))
 
 
-def _call(template: Template, request: Any, instance: Instance, search: Search) -> Call:  # noqa: ANN401  of any template
-    return call_of(template.own(instance), template.names(instance), configured(request.adapter_config), search)
+def _call(template: Template, request: Any, instance: Instance, search: Search, trace: str) -> Call:  # noqa: ANN401  of any template
+    return call_of(template.own(instance), template.names(instance), configured(request.adapter_config), search, trace)
 
 
-def call_of(own: tuple[bytes, bytes], names: Names, params: Configured, search: Search) -> Call:
+def call_of(own: tuple[bytes, bytes], names: Names, params: Configured, search: Search, trace: str = "") -> Call:
     """The call of an instance with these fields of its own, which says this. Raises Unresolved where Params ask for more."""
     namespace = _part(params.namespace, own[0], names, search.namespace)
     service = _part(params.service, own[1], names, search.service)
@@ -68,6 +68,7 @@ def call_of(own: tuple[bytes, bytes], names: Names, params: Configured, search: 
         user_agent=_text(first(names, USER_AGENT)),
         probe=any(map(names.get, PROBES)),
         style=params.style,
+        trace=trace,
     )
 
 

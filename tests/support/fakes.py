@@ -16,6 +16,7 @@ from wakequeue.episode import Episode
 from wakequeue.errors import AutoscalerUnavailable, LedgerUnavailable
 from wakequeue.ledger import Begun, Commit, Entry, Recorded, Start
 from wakequeue.revision import Revision
+from wakequeue.traces import UNTRACED, Span
 
 
 class FakeAutoscaler:
@@ -147,14 +148,18 @@ class FakeRecorder:
     come_again: list[bool] = field(default_factory=list)
     #: What was to begin together, and who asked for it.
     begun: list[tuple[list[Start], str]] = field(default_factory=list)
+    #: What continues the spans of the calls that are traced.
+    traces: list[str] = field(default_factory=list)
 
-    async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
+    async def record(
+        self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "", span: Span = UNTRACED
+    ) -> Outcome:
         """See `gateway_hook.recorder.Recorder.record`."""
-        return self._take(Told(revision, caller, budget, style))
+        return self._take(Told(revision, caller, budget, style), span)
 
-    async def record_cold(self, revision: Revision, caller: str, budget: float, request: str) -> Outcome:
+    async def record_cold(self, revision: Revision, caller: str, budget: float, request: str, *, span: Span = UNTRACED) -> Outcome:
         """See `gateway_hook.recorder.Recorder.record_cold`."""
-        return self._take(Told(revision, caller, budget, cold=True, request=request))
+        return self._take(Told(revision, caller, budget, cold=True, request=request), span)
 
     async def begin(self, starts: Sequence[Start], caller: str) -> Outcome:
         """See `gateway_hook.recorder.Recorder.begin`."""
@@ -172,8 +177,9 @@ class FakeRecorder:
         """Whose calls were recorded."""
         return [one.revision for one in self.told]
 
-    def _take(self, told: Told) -> Outcome:
+    def _take(self, told: Told, span: Span) -> Outcome:
         self.told.append(told)
+        self.traces += [span.context] if span.context else []
         return self._said(told.revision)
 
     def _said(self, revision: Revision) -> Outcome:

@@ -13,6 +13,7 @@ from wakequeue.codecs.protobuf import ProtobufCodec
 from wakequeue.ledger import Census, Commit, DeadLetter, DeadLetters, Entry, FrontLedger, Start, Starts, WorkerLedger
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
+from wakequeue.traces import NO_TRACES, Traces
 from workers.deliver import Delivered, Deliverer
 
 A, B, C = REVISIONS = tuple(Revision("shop", name) for name in "abc")
@@ -32,6 +33,7 @@ class Scene:
         self.autoscaler = FakeAutoscaler()
         self.cluster = FakeCluster()
         self.hasten: Callable[[], bool] = lambda: False
+        self.traces: Traces = NO_TRACES
         self._reach = server.reach
         self._commits = 0
 
@@ -56,7 +58,9 @@ class Scene:
         """One task's delivery."""
         chosen = Settings(pod_name="pod", **settings)
         ledger = WorkerLedger(self.client, chosen)
-        deliverer = Deliverer(ledger, self.autoscaler, codec or ProtobufCodec(), chosen, self.hasten, self.cluster)
+        deliverer = Deliverer(
+            ledger, self.autoscaler, codec or ProtobufCodec(), chosen, self.hasten, self.cluster, traces=self.traces
+        )
         return deliverer.deliver(revisions)
 
     def reports(self) -> list[Stat]:

@@ -22,6 +22,7 @@ from wakequeue.cluster.knowledge import Unknown
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
 from wakequeue.telemetry import CALLS, FRONT, IGNORED, LOG_ENTRIES, UNRESOLVED
+from wakequeue.traces import UNTRACED, Span
 
 if TYPE_CHECKING:
     import grpc
@@ -396,13 +397,13 @@ class SlowRecorder(FakeRecorder):
         self.waiting = self.most = 0
         self.let_go = asyncio.Event()
 
-    async def record_cold(self, revision: Revision, caller: str, budget: float, request: str) -> Outcome:
+    async def record_cold(self, revision: Revision, caller: str, budget: float, request: str, *, span: Span = UNTRACED) -> Outcome:
         """Wait, then as ever."""
         self.waiting += 1
         self.most = max(self.most, self.waiting)
         await self.let_go.wait()
         self.waiting -= 1
-        return await super().record_cold(revision, caller, budget, request)
+        return await super().record_cold(revision, caller, budget, request, span=span)
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -20,6 +20,7 @@ from wakequeue.cluster.knowledge import Cluster, Unknown
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import FRONT, HOLDS
+from wakequeue.traces import UNTRACED, Span
 
 A, B = Revision("shop", "a"), Revision("shop", "b")
 
@@ -323,9 +324,11 @@ async def test_the_time_to_record_is_taken_from_the_callers() -> None:
     """What is left after it is what the call may be held for."""
 
     class Slow(FakeRecorder):
-        async def record_cold(self, revision: Revision, caller: str, budget: float, request: str) -> Outcome:
+        async def record_cold(
+            self, revision: Revision, caller: str, budget: float, request: str, *, span: Span = UNTRACED
+        ) -> Outcome:
             await asyncio.sleep(1.1)
-            return await super().record_cold(revision, caller, budget, request)
+            return await super().record_cold(revision, caller, budget, request, span=span)
 
     loop = asyncio.get_running_loop()
     began = loop.time()

@@ -21,6 +21,7 @@ from wakequeue.ledger import Start
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
 from wakequeue.telemetry import CALLS, FRONT, IGNORED, UNRESOLVED
+from wakequeue.traces import UNTRACED, Span
 
 if TYPE_CHECKING:
     from gateway_hook.recorder import Recorder
@@ -187,9 +188,11 @@ def test_a_call_wakes_all_that_it_means() -> None:
     """Each is recorded at the same time, with the whole budget; of all outcomes the call's is the least certain."""
 
     class Together(FakeRecorder):
-        async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
+        async def record(
+            self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "", span: Span = UNTRACED
+        ) -> Outcome:
             await barrier.wait()
-            return await super().record(revision, caller, budget, style=style)
+            return await super().record(revision, caller, budget, style=style, span=span)
 
     async def run() -> Outcome:
         return await hook_of(recorder, of_a_split(HELLO, SECOND)).call("test", "x", lambda: Call(sources=SPLIT))

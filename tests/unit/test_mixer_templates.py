@@ -32,6 +32,7 @@ from wakequeue.cluster.knowledge import Unknown
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
 from wakequeue.telemetry import CALLS, FRONT, IGNORED, UNRESOLVED
+from wakequeue.traces import UNTRACED, Span
 
 if TYPE_CHECKING:
     from gateway_hook.mixer.adapter import Context
@@ -284,10 +285,12 @@ def test_a_batch_waits_together(template: str) -> None:
     """The calls of a batch are in one commit: it takes no longer than one of them."""
 
     class Together(FakeRecorder):
-        async def record(self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "") -> Outcome:
+        async def record(
+            self, revision: Revision, caller: str, budget: float, *, style: ReportStyle = "", span: Span = UNTRACED
+        ) -> Outcome:
             async with asyncio.timeout(5):
                 await together.wait()
-            return await super().record(revision, caller, budget, style=style)
+            return await super().record(revision, caller, budget, style=style, span=span)
 
     together = asyncio.Barrier(3)
     instance, config = naming(template, b"default", b"a")
