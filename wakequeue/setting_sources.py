@@ -125,11 +125,12 @@ def _convert(shown: str, name: str, value: object) -> object:
         raise SettingsError(msg) from error
     except (ValueError, OSError) as error:
         because = f" ({error.strerror})" if isinstance(error, OSError) else ""
-        msg = f"{shown} = {may_be_shown(name, value)!r}: allowed is {_allowed(kind)}{because}"
+        msg = f"{shown} = {may_be_shown(name, value)!r}: allowed is {allowed(kind)}{because}"
         raise SettingsError(msg) from error
 
 
-def _allowed(kind: Any) -> str:  # noqa: ANN401  a type, as it is annotated
+def allowed(kind: Any) -> str:  # noqa: ANN401  a type, as it is annotated
+    """What a setting of this kind takes, in words."""
     if _reads_itself(kind):
         return str(kind.allowed)
     match msgspec.inspect.type_info(kind):

@@ -61,6 +61,7 @@ class Limits(NamedTuple):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that an operator can set, each with its default. Times are in seconds once read."""
 
+    # The front: gRPC
     #: Where the front answers gRPC.
     grpc_address: Address = Address("127.0.0.1:6100")
     #: The front's certificate (with those that lead to its authority) and its key, as PEM: with them gRPC is TLS. Read again
@@ -82,11 +83,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_metadata_bytes: Bytes = 1 << 14
     #: How many calls one connection may have in flight; more wait at the caller. Mixer has up to 1,024.
     grpc_calls_in_flight: Streams = 4_096
+    # The front: HTTP
     #: Where the front answers HTTP, in the place of Knative's activator: HTTP/1.1, and h2c with prior knowledge.
     http_address: Address = Address("127.0.0.1:8012")
     #: Whether a browser (GET, Accept: text/html) that asks for a sleeping application gets a page that asks again by itself, rather
     #: than being held by the gateway.
     page: bool = False
+    # Which calls wake
     #: Which calls wake, by whatever protocol they come; the others are answered, and counted by reason. Probes never wake.
     #: The methods; none means all.
     methods: Methods = Methods()
@@ -99,17 +102,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     denied_hosts: HostGlobs = HostGlobs()
     namespaces: NamespaceGlobs = NamespaceGlobs(["*"])
     denied_namespaces: NamespaceGlobs = NamespaceGlobs()
+    # Every process: metrics, log, spans
     #: Where a process serves /metrics, /livez and /readyz.
     admin_address: Address = Address("127.0.0.1:6101")
     #: How a process writes its log: as lines for people (`text`), or one JSON object a line (`json`); `auto`: text to a terminal.
     log_format: Literal["auto", "text", "json"] = "auto"
     #: Whether spans are sent by OTLP, which needs the extra `traces`; where to, and how many, OpenTelemetry's own variables say.
     traces: bool = False
+    # Flower
     #: Where Flower answers, and who may look: without a password, those on this machine alone.
     flower_address: Address = Address("127.0.0.1:5555")
     flower_user: User = User("wakequeue")
     flower_password: Secret = Secret()
     flower_password_file: SecretFile = SecretFile("")
+    # Redis
     #: The Redis that holds the ledger and the queue; empty means an embedded one, reached at a socket in `data_dir`.
     redis_url: RedisUrl = RedisUrl("")
     #: Over TLS: authorities that may vouch for Redis, besides the system's, and a certificate with its key to show it.
@@ -121,6 +127,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_sentinel_password_file: SecretFile = SecretFile("")
     #: Where the embedded Redis keeps its socket and its append-only file, and Flower its history.
     data_dir: Annotated[str, Meta(min_length=1)] = msgspec.field(default_factory=_default_data_dir)
+    # The Autoscaler
     #: The Autoscaler's stat server; empty means a local stand-in, which only `wakequeue up` starts.
     autoscaler_endpoint: Endpoint = Endpoint("")
     #: Over TLS: the only authorities that may vouch for the Autoscaler (empty: the system's), and a certificate with its key.
@@ -134,6 +141,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     knative_release: Release = Release.parse("1.23")
     #: The pod name that reports carry.
     pod_name: Annotated[str, Meta(min_length=1, max_length=253)] = "activator-wakequeue"
+    # Which Revision a call means
     #: Patterns tried on a call's service or cluster before the built-in forms: one, or a list (in the environment a JSON list).
     service_patterns: ServicePatterns = ServicePatterns()
     #: The Revisions of hosts, for calls that nothing better names.
@@ -151,6 +159,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ["service", "revision", "destination_service_host", "destination_service", "destination_service_name"]
     )
 
+    # What a caller waits for
     #: The front answers OK after this long even when the wake-up is not yet durable (and before half of the caller's time is gone).
     answer_within: Seconds = Seconds(0.1)
     #: How long an answer may be cached by the gateway while a Revision is awake: shorter than `idle_after`.
@@ -173,6 +182,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: How long a process that is told to stop may take to finish what it has begun.
     drain_within: Seconds = Seconds(5)
 
+    # The rhythm of reports
     #: A Revision that was not called for this long is asleep: shorter than the shortest stable window, 6 s.
     idle_after: Seconds = Seconds(5)
     #: How long a wake-up is repeated after its first report: a usual cold start.
@@ -190,6 +200,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: `activator` reports as Knative's activator does; `original`, as the adapter of 2019, says concurrency 1 and one request.
     report_style: Literal["activator", "original"] = "activator"
 
+    # Waking ahead of calls
     #: What wakes without a call: by name, when, which Revisions, and for how long they are kept warm; `wakequeue beat` starts them.
     schedules: Schedules = msgspec.field(default_factory=Schedules)
     #: The time zone of schedules that name none, and of times of day that are given by hand.
@@ -206,6 +217,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: kept with. 70 is 70 % (container-concurrency-target-percentage) of 100 (container-concurrency-target-default).
     callers_per_pod: Annotated[float, Meta(gt=0, le=1_000_000)] = 70.0
 
+    # Delivery
     #: How long a worker may keep a wake-up before another takes it.
     lease_for: Seconds = Seconds(3.5)
     #: How long a report may wait for its connection and its pong: shorter than `lease_for`.
