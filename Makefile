@@ -8,7 +8,7 @@ HELM := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),.venv/helm)
 PROMETHEUS := $(if $(shell command -v apt-get),.venv/prometheus)
 SOURCES := $(shell find gateway_hook workers wakequeue -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
 
-.PHONY: help up test faults gates format protos pictures lock clean references
+.PHONY: help up test faults gates format protos pictures lock clean references docs
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -24,13 +24,17 @@ faults: .venv/installed .venv/tools ## hurt real processes, and show that nothin
 	$(BIN)/pytest tests/faults -k "not mutant" $(if $(FULL),--full --timeout=3600)
 	$(BIN)/pytest tests/faults -k mutant -rx -n 2
 
-gates: .venv/installed .venv/tools ## run the linters, the type checker, and the checks of what is generated
+gates: .venv/installed .venv/tools ## run the linters, the type checker, the checks of what is generated, and build the site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python protos/compile.py --check
 	$(BIN)/python docs/generate.py --check
+	$(MAKE) --no-print-directory docs
+
+docs: .venv/installed .venv/tools ## build the documentation's site, in build/docs; a link that leads nowhere fails
+	$(BIN)/sphinx-build -c docs -d build/doctrees -a -E -W --keep-going -n -q . build/docs
 
 format: .venv/tools ## format the code
 	$(BIN)/ruff check --fix .
