@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from prometheus_client import Metric
 from prometheus_client.metrics import MetricWrapperBase
 
 from wakequeue import telemetry
@@ -19,6 +20,9 @@ from wakequeue.setting_types import SECONDS, Seconds
 from wakequeue.settings import Settings
 
 DOCS = Path(__file__).parent
+#: What Prometheus adds to a name.
+SUFFIXES = {"counter": "_total", "info": "_info"}
+
 REGISTRIES = {"front": telemetry.FRONT, "worker": telemetry.WORKER, "beat": telemetry.BEAT}
 
 NOTE = "<!-- Made from the code by `make references`. -->\n\n"
@@ -129,17 +133,26 @@ def default(setting: Commented) -> str:
 
 def metrics() -> str:
     """`docs/metrics.md`."""
-    exported = {name: {family.name for family in registry.collect()} for name, registry in REGISTRIES.items()}
-    rows: dict[str, list[str]] = {}
-    for metric in vars(telemetry).values():
-        if isinstance(metric, MetricWrapperBase) and not metric._labelvalues:
-            (family,) = metric.describe()
-            where = " and ".join(name for name, families in exported.items() if family.name in families)
-            name = f"{family.name}_total" if family.type == "counter" else family.name
-            labels = ", ".join(f"`{label}`" for label in metric._labelnames)
-            rows.setdefault(where, []).append(f"| `{name}` | {family.type} | {labels} | {escaped(family.documentation)} |\n")
+    exported = {name: {family.name: family for family in registry.collect()} for name, registry in REGISTRIES.items()}
+    ours = {one.describe()[0].name: one for one in vars(telemetry).values() if isinstance(one, MetricWrapperBase)}
+    tables: dict[str, str] = {}
+    for name, metric in ours.items():
+        found = [families[name] for families in exported.values() if name in families]
+        where = ", ".join(process for process, families in exported.items() if name in families)
+        shown = f"`{name}{SUFFIXES.get(found[0].type, '')}`"
+        text = f"| {shown} | {found[0].type} | {labels(metric, found)} | {escaped(found[0].documentation)} |\n"
+        tables[where] = tables.get(where, "") + text
     head = "\n\n| metric | type | labels | what it says |\n|---|---|---|---|\n"
-    return METRICS + "".join(f"\n## {where.capitalize()}{head}{''.join(table)}" for where, table in rows.items())
+    return METRICS + "".join(f"\n## {where.capitalize()}{head}{table}" for where, table in tables.items())
+
+
+def labels(metric: MetricWrapperBase, families: list[Metric]) -> str:
+    """A metric's labels, each with the values that are known from the start."""
+    samples = [sample.labels for family in families for sample in family.samples]
+    if not metric._labelnames:  # an Info's labels are its words
+        return ", ".join(f"`{name}`" for name in sorted({name for said in samples for name in said} - {"le"}))
+    known = {name: dict.fromkeys(f"`{said[name]}`" for said in samples if name in said) for name in metric._labelnames}
+    return "; ".join(f"`{name}`" + (f": {', '.join(values)}" if values else "") for name, values in known.items())
 
 
 def events() -> str:
