@@ -73,23 +73,25 @@ class Machine:
         self.env |= {"WAKEQUEUE_DATA_DIR": str(folder), "PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin", "COLUMNS": "200"}
 
     def run(self, command: Command) -> None:
-        """Run a command as a shell would, and see that it ends well, and prints what the page says."""
+        """Run a command as a shell would. Fails where it doesn't end well, or print what the page says."""
         namespace = f"of-{command.page.parent.name}-{command.page.stem}/".lower()
         text = self._here(command.text).replace("shop/", namespace)
         output = [masked(line.replace("shop/", namespace)) for line in command.output]
 
-        def as_said() -> bool:
-            env = clean_environment() | self.env
-            ended = subprocess.run(["bash", "-c", text], check=False, env=env, cwd=ROOT, capture_output=True, text=True, timeout=30)
-            missing = [line for line in output if line not in masked(ended.stdout)]
-            good = not missing and (ended.returncode == 0 or "doctor" in text)
-            assert good or LOOKS & set(command.words), (
-                f"{command}\n{ended.returncode}: {ended.stdout}{ended.stderr}\nnot: {missing}"
-            )
-            return good
-
-        wait_until(as_said, 10, str(command))
+        looks = LOOKS & set(command.words)
+        try:
+            wait_until(lambda: not self._against(text, output), 10 if looks else 0)
+        except AssertionError as error:
+            raise AssertionError(f"{command}\n{self._against(text, output)}") from error
         self.ran.add(command.text)
+
+    def _against(self, text: str, output: list[str]) -> str:
+        """What speaks against it that a command did what the page says: empty for nothing."""
+        env = clean_environment() | self.env
+        ended = subprocess.run(["bash", "-c", text], check=False, env=env, cwd=ROOT, capture_output=True, text=True, timeout=30)
+        missing = [line for line in output if line not in masked(ended.stdout)]
+        good = not missing and (ended.returncode == 0 or "doctor" in text)
+        return "" if good else f"exit code {ended.returncode}, without {missing}: {ended.stdout}{ended.stderr}"
 
     def _here(self, text: str) -> str:
         """A command with this machine's addresses, programs and days."""
