@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[2]
 INDEX = """\
 # All
 
-[a page](other.md#its-end), [one beside what it is about](../deploy/it/README.md), [a file](../deploy/it/it.yaml)
+[a page](other.md#its-end), [one beside what it is about](../deploy/it/README.md), [a file](../deploy/it/it.yaml),
+[a folder](../deploy/it)
 
 ```{toctree}
 :glob:
@@ -38,7 +39,7 @@ def build(folder: Path, **pages: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_links_lead_where_they_do_on_a_forge(tmp_path: Path) -> None:
-    """Pages of the site may be anywhere, and link to each other, to headings and to files by their paths."""
+    """Pages of the site may be anywhere, and link to each other, to headings, files and folders by their paths."""
     built = build(tmp_path, index=INDEX, other="# Other\n\n## Its end\n")
     assert (built.returncode, built.stderr) == (0, "")
     page = (tmp_path / "build/docs/docs/index.html").read_text()
@@ -49,10 +50,8 @@ def test_links_lead_where_they_do_on_a_forge(tmp_path: Path) -> None:
 
 def test_links_that_lead_nowhere(tmp_path: Path) -> None:
     """A link to a page, a heading or a file that isn't there fails the build, each with a line."""
-    built = build(
-        tmp_path, index=INDEX, other="# Other\n\n[1](gone.md) [2](../deploy/it/gone.yaml) [3](index.md#gone) [4](#gone)\n"
-    )
+    built = build(tmp_path, index=INDEX, other="# Other\n\n[1](gone.md) [2](../deploy/gone) [3](index.md#gone) [4](#gone)\n")
     assert built.returncode != 0
-    for nowhere in ("'docs/other': 'its-end'", "gone.md", "gone.yaml", "'docs/index': 'gone'"):
+    for nowhere in ("'docs/other': 'its-end'", "gone.md", "deploy/gone", "'docs/index': 'gone'"):
         assert nowhere in built.stderr
     assert built.stderr.count("myst.xref_missing") == 5

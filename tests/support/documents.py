@@ -63,16 +63,16 @@ class Command:
 
 def blocks(page: Path) -> Iterator[Block]:
     """The fenced blocks of a page."""
-    fence, language, began, inside = "", "", 0, []
+    fence, indent, language, began, inside = "", "", "", 0, []
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
-        mark = re.match(r"\s*(`{3,})(.*)", line)
+        mark = re.match(r"(\s*)(`{3,})(.*)", line)
         if mark and not fence:
-            fence, language, began, inside = mark[1], mark[2].strip(), number, []
-        elif mark and mark[1] == fence and not mark[2].strip():
+            fence, indent, language, began, inside = mark[2], mark[1], mark[3].strip(), number, []
+        elif mark and mark[2] == fence and not mark[3].strip():
             yield Block(page, began, language, tuple(inside))
             fence = ""
         elif fence:
-            inside.append(line.strip() if line.startswith(" " * 4) and language == "" else line)
+            inside.append(line.removeprefix(indent))
     assert not fence, f"{page}:{began}: a block without an end"
 
 
