@@ -6,11 +6,14 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import grpc
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from support.bootstrap import FRONT_GRPC, nodes
+from support.envoy import Envoy, needs_envoy
 from support.envoy_caller import LogStream
 from support.envoy_messages import CHECK, check_request, log_entry, log_message
 from support.http import Http1, routed
@@ -201,6 +204,41 @@ def median(hook: Running, name: str, calls: int = 50) -> float:
             check(check_request(extensions=named, headers={b"traceparent": traceparent().encode()}), timeout=5)
             took.append(time.perf_counter() - began)
     return statistics.median(took)
+
+
+@needs_envoy
+def test_a_trace_that_envoy_begins(installation: Installation, receiver: Receiver, tmp_path: Path) -> None:
+    """A request that came without a trace is in one: Envoy's span of it, that of its check, and ours, each a child of the last."""
+
+    def traced(bootstrap: object) -> None:
+        for node in nodes(bootstrap):
+            if "http_filters" in node:
+                node["tracing"] = {"provider": {"name": "envoy.tracers.opentelemetry", "typed_config": tracer}}
+            if "static_resources" in node:
+                node["layered_runtime"] = {
+                    "layers": [{"name": "at once", "static_layer": {"tracing.opentelemetry.flush_interval_ms": 50}}]
+                }
+            if "listeners" in node:
+                node["clusters"] = [*node["clusters"], cluster]
+
+    uri = f"http://127.0.0.1:{receiver.port}/v1/traces"
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": receiver.port}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    cluster = {"name": "receiver", "type": "STATIC", "load_assignment": {"cluster_name": "receiver", "endpoints": endpoints}}
+    tracer = {
+        "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
+        "service_name": "gateway",
+        "http_service": {"http_uri": {"uri": uri, "cluster": "receiver", "timeout": "1s"}},
+    }
+    hook = installation.hook(**receiver.variables)
+    with Envoy(tmp_path, "ext-authz.yaml", {FRONT_GRPC: hook.grpc_address}, traced) as envoy:
+        envoy.up("hello-00001")
+        with Http1(f"127.0.0.1:{envoy.port}") as connection:
+            assert connection.ask("GET", "/", (("host", "hello.default.example.com"),)).status == 200
+        (ours,) = receiver.wait_for(1, "wakequeue.call")
+        gateways = receiver.wait_for(2, which=lambda span: span.process["service.name"] == "gateway" and span.trace == ours.trace)
+    (asked,) = (span for span in gateways if span.id == ours.parent)
+    assert asked.parent in {span.id for span in gateways}
 
 
 @pytest.mark.alone

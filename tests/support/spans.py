@@ -2,7 +2,7 @@
 
 import gzip
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -51,30 +51,41 @@ class Receiver:
         """The spans of this name."""
         return [one for one in list(self.spans) if one.name == name]
 
-    def wait_for(self, count: int, name: str, which: Callable[[Received], bool] = lambda _: True) -> list[Received]:
-        """So many spans of this name, once they have come."""
+    def wait_for(self, count: int, name: str = "", which: Callable[[Received], bool] = lambda _: True) -> list[Received]:
+        """So many spans of this name, or of any, once they have come."""
 
         def found() -> list[Received]:
-            these = [one for one in self.named(name) if which(one)]
+            these = [one for one in list(self.spans) if name in {one.name, ""} and which(one)]
             return these if len(these) >= count else []
 
         return wait_until(found, what=f"{count} spans {name}")
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._server.server_port
+
+    @property
     def variables(self) -> dict[str, str]:
         """What a process is to be started with."""
-        return sending_to(self._server.server_port)
+        return sending_to(self.port)
 
     def __enter__(self) -> Self:
         receiver = self
 
         class Post(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                length = self.headers["content-length"]
+                body = self.rfile.read(int(length)) if length else b"".join(self._chunks())
                 receiver.headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.spans += read(gzip.decompress(body) if self.headers.get("content-encoding") == "gzip" else body)
                 self.send_response(200 if self.path == "/v1/traces" else 404)
                 self.end_headers()
+
+            def _chunks(self) -> Iterator[bytes]:
+                while length := int(self.rfile.readline(), 16):
+                    yield self.rfile.read(length)
+                    self.rfile.readline()
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
