@@ -77,9 +77,9 @@ def test_a_front_that_is_not_there() -> None:
 def test_a_wrong_setting_is_one_line(command: list[str], name: str, value: str) -> None:
     """A wrong or unknown setting ends every command with exit code 2 and one line: its name, its value, what is allowed.
 
-    The value of an unknown one may be a secret, and is not shown.
+    It is text, whatever the log's form. The value of an unknown one may be a secret, and is not shown.
     """
-    with Process(command, {name: value}) as process:
+    with Process(command, {name: value, "WAKEQUEUE_LOG_FORMAT": "json"}) as process:
         assert process.wait() == 2
         assert len(process.lines) == 1, process.output
         shown = "***" if name == "WAKEQUEUE_GRPC_ADRESS" else value
