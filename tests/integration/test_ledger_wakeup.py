@@ -106,6 +106,7 @@ def test_trace_contexts_go_with_their_calls(ledger: Ledger) -> None:
     lease = only(ledger.take(A))
     ledger.record(traced(TRACES[2]))
     ledger.release([lease], [0.0])
+    assert not ledger.client.hexists(key(A), "taken_traces")
     again = only(ledger.take(A))
     ledger.record(traced(TRACES[3]))
     ledger.settle(again)

@@ -126,6 +126,7 @@ local function give_back(name, due_at, cause)
   end
   local traces = redis.call('HMGET', key, 'taken_traces', 'traces')
   if traces[1] then
+    redis.call('HDEL', key, 'taken_traces')
     redis.call('HSET', key, 'traces', join_traces(traces[1], traces[2]))
   end
   redis.call('HSET', key, 'taken', 0, 'ready_at', due_at)
