@@ -1,4 +1,4 @@
-"""The guard of kombu's private channel: the version that it was written for, and what it does there."""
+"""The guard of kombu's private channel, for the version that it was written for; and what is told of a doorbell."""
 
 from importlib.metadata import version
 
@@ -6,8 +6,9 @@ import pytest
 from kombu.transport.redis import Channel
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from wakequeue.broker import make_app
+from wakequeue.broker import ARGUMENTS_SHOWN, make_app, ring
 from wakequeue.reach import Reach
+from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 
 
@@ -29,3 +30,16 @@ def test_a_channel_that_was_torn_down_raises_what_a_worker_survives() -> None:
 def test_the_guard_is_for_this_kombu() -> None:
     """It overrides a private method: another version has to be looked at first."""
     assert version("kombu") == "5.7.0"
+
+
+@pytest.mark.parametrize(("number", "told"), [(1, "(1 Revision: shop/a-0)"), (2, "(2 Revisions: shop/a-0, shop/a-1)")])
+def test_what_is_told_of_a_doorbell(number: int, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flower is told how many Revisions it is for, and which; of many, as many as Celery would show."""
+    app = make_app(Reach(Settings()))
+    sent: list[str] = []
+    monkeypatch.setattr(app, "send_task", lambda *_, argsrepr, **__: sent.append(argsrepr))
+    ring(app, [Revision("shop", f"a-{one}") for one in range(number)])
+    ring(app, [Revision("shop", f"a-{one}") for one in range(256)])
+    assert sent[0] == told
+    assert sent[1].startswith("(256 Revisions: shop/a-0, shop/a-1, ")
+    assert len(sent[1]) == ARGUMENTS_SHOWN
