@@ -8,7 +8,7 @@ HELM := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),.venv/helm)
 PROMETHEUS := $(if $(shell command -v apt-get),.venv/prometheus)
 SOURCES := $(shell find gateway_hook workers wakequeue -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
 
-.PHONY: help up test faults gates format protos pictures lock clean references docs
+.PHONY: help up test faults gates format protos pictures manifests lock clean references docs
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ protos: .venv/tools ## compile the protocol definitions
 
 pictures: .venv/installed ## take the pictures of the documentation, which needs Linux and Chromium
 	docs/pictures.sh
+
+manifests: .venv/helm ## render the plain manifests from the chart
+	.venv/helm/helm template wakequeue deploy/helm/wakequeue -n wakequeue -f deploy/kubernetes/values.yaml --skip-tests > deploy/kubernetes/wakequeue.yaml
 
 lock: .venv/tools ## choose the newest versions of everything, within pyproject.toml
 	$(BIN)/uv pip compile -q -U --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --extra kubernetes --extra traces -o requirements.lock
