@@ -2,6 +2,7 @@
 
 import functools
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,8 +55,9 @@ class Pod(NamedTuple):
 
 def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Helm to its end, on nobody's cluster."""
-    environment = {"HOME": "/nonexistent", "KUBECONFIG": "/dev/null"}
-    return subprocess.run([str(HELM), *arguments], env=environment, capture_output=True, text=True, timeout=30, check=False)
+    with tempfile.TemporaryDirectory(prefix="helm-") as home:
+        environment = {"HOME": home, "KUBECONFIG": "/dev/null"}
+        return subprocess.run([str(HELM), *arguments], env=environment, capture_output=True, text=True, timeout=30, check=False)
 
 
 @functools.cache

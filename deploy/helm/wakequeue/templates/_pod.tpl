@@ -107,7 +107,8 @@ capabilities: {drop: [ALL]}
 {{/* A container of our image: all but its name, ports and probes. */}}
 {{- define "wakequeue.container" -}}
 {{- $image := .root.Values.image -}}
-image: {{ $image.repository }}{{ if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ end }}
+{{- $version := $image.tag | default .root.Chart.AppVersion | print ":" -}}
+image: {{ $image.repository }}{{ $image.digest | empty | ternary $version (print "@" $image.digest) }}
 imagePullPolicy: {{ $image.pullPolicy }}
 args: [{{ .component }}]
 securityContext:

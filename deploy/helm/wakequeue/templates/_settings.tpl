@@ -20,15 +20,16 @@ redis://{{ include "wakequeue.fullname" . }}-redis.{{ .Release.Namespace }}.svc:
 
 {{/* The files that a component reads, by their settings: the operator's, and the passwords that are made here. */}}
 {{- define "wakequeue.files" -}}
+{{- $name := include "wakequeue.fullname" .root }}
 {{- $links := dict
   "hook" (list "redis" "grpc")
   "worker" (list "redis" "autoscaler")
   "beat" (list "redis")
   "flower" (list "redis" "flower")
   "doctor" (list "redis" "grpc" "autoscaler") }}
-{{- $made := dict "flower_password_file" (dict "secret" (printf "%s-flower" (include "wakequeue.fullname" .root)) "key" "password") }}
+{{- $made := dict "flower_password_file" (dict "secret" (print $name "-flower") "key" "password") }}
 {{- if .root.Values.redis.enabled }}
-{{- $_ := set $made "redis_password_file" (dict "secret" (printf "%s-redis" (include "wakequeue.fullname" .root)) "key" "password") }}
+{{- $_ := set $made "redis_password_file" (dict "secret" (print $name "-redis") "key" "password") }}
 {{- end }}
 {{- range $setting, $file := merge (dict) .root.Values.files $made }}
 {{- if has (splitList "_" $setting | first) (get $links $.component) }}
