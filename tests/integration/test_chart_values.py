@@ -171,6 +171,14 @@ def test_settings_arrive_as_they_are_written(files: dict[str, str]) -> None:
     assert 'WAKEQUEUE_RATE_LIMIT: "20000000"' in text("--set", "settings.rate_limit=20000000")
 
 
+def test_pods_may_have_ipv6_alone(files: dict[str, str]) -> None:
+    """Servers listen where the operator says, at the ports of the chart."""
+    values = ("--set", "listenHost=[::]")
+    settings = settings_of(pod("hook", *values), files, *values)
+    assert (settings.grpc_address, settings.http_address) == ("[::]:6100", "[::]:8012")
+    assert (settings.admin_address, settings.flower_address) == ("[::]:6101", "[::]:5555")
+
+
 def test_files_are_where_they_are_needed() -> None:
     """A pod has the secrets of its own work alone."""
     has = {
