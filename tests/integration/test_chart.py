@@ -216,6 +216,19 @@ def test_releases_share_nothing(first: tuple[str, str], second: tuple[str, str])
     assert names(*first).isdisjoint(names(*second))
 
 
+@pytest.mark.parametrize("release", ["a" * 53, "wakequeue-" + "a" * 43])
+def test_a_long_name_is_cut(release: str) -> None:
+    """A release may have the longest name that Helm lets it have: names and labels stay within what Kubernetes takes."""
+    rendered = objects(release=release)
+    for one in rendered:
+        metadata = one["metadata"]
+        assert len(metadata["name"].rpartition(":")[2]) <= 63
+        assert all(len(value) <= 63 for value in metadata["labels"].values())
+        # The label of its pods that names their revision.
+        assert one["kind"] != "StatefulSet" or len(metadata["name"]) + len("-0123456789") <= 63
+    assert {one["metadata"]["name"][-14:] for one in rendered} >= {"-hook-headless"}
+
+
 def test_releases_have_their_own_pods() -> None:
     """A Service of one release finds no pod of another one beside it."""
     first, second = objects(release="a", namespace="x"), objects(release="b", namespace="x")

@@ -1,10 +1,10 @@
 {{/* Most take what is made for a component: dict "root" $ "component" "hook". */}}
 
-{{/* Short enough for the longest ending, -hook-headless, in a name of 63. */}}
+{{/* Short enough for the longest ending in a label of 63: a revision of the StatefulSet, -redis-0123456789. */}}
 {{- define "wakequeue.fullname" -}}
 {{- $name := .Release.Name }}
 {{- if not (contains .Chart.Name $name) }}{{ $name = printf "%s-%s" $name .Chart.Name }}{{ end }}
-{{- .Values.fullnameOverride | default $name | trunc 49 | trimSuffix "-" }}
+{{- .Values.fullnameOverride | default $name | trunc 45 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "wakequeue.name" -}}
