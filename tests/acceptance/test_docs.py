@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 from prometheus_client.metrics import MetricWrapperBase
 from support.documents import PAGES, ROOT, Command, blocks, commands
 from support.processes import BIN, Process, clean_environment, free_port
@@ -193,3 +194,12 @@ def test_each_name_is_one(page: Path) -> None:
 def test_each_block_says_what_it_is(page: Path) -> None:
     """No block is without a language, so that none is a command that nobody runs."""
     assert all(block.language for block in blocks(page))
+
+
+def test_each_alert_has_its_section() -> None:
+    """Where an alert's annotation sends its reader, there is a heading of the alert's name."""
+    groups = yaml.safe_load((ROOT / "deploy/helm/wakequeue/rules/wakequeue.yaml").read_text())["groups"]
+    alerts = {rule["alert"]: rule["annotations"]["runbook"] for group in groups for rule in group["rules"]}
+    headings = re.findall(r"^### (\w+)$", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
+    assert sorted(headings) == sorted(alerts)
+    assert {name: f"docs/troubleshooting.md#{name.lower()}" for name in alerts} == alerts
