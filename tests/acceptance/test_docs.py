@@ -53,8 +53,11 @@ ADDRESSES = {"6100": "GRPC", "6101": "ADMIN", "8012": "HTTP", "5555": "FLOWER"}
 
 #: What there is of what a page can name.
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-VARIABLES = {*ORIGINAL_NAMES, FILE_VARIABLE, *(PREFIX + name.upper() for name in Settings.__struct_fields__)} | {
-    "WAKEQUEUE_REDIS_PASSWORD",  # of the compose file
+VARIABLES = {
+    *(PREFIX + name.upper() for name in Settings.__struct_fields__),
+    *ORIGINAL_NAMES,
+    FILE_VARIABLE,
+    *re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()),
 }
 METRICS = {
     family.name + suffix
@@ -115,7 +118,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A machine on which `wakequeue up` runs."""
     with ExitStack() as stack:
         made = Machine(tmp_path_factory.mktemp("data"))
-        stack.enter_context(Process([str(BIN / "wakequeue"), "up"], made.env)).wait_for_line("ready:")
+        stack.enter_context(Process([str(BIN / "wakequeue"), "up"], made.env)).wait_for_line("ready:", 60)
         yield made
 
 
