@@ -9,7 +9,6 @@
     wakings      how a waking ended: told to the ledger, counted, logged
     spans        what was reported of calls that are traced
     autoscaler   the one WebSocket: all that waits in one frame, a ping after it, the pong confirms
-    opening      what that is opened with: address, certificates, credentials
     hastener     has what failed come first when the Autoscaler is back
     mirroring    what is known of the cluster, in a thread of its own
     sweep        rings what is due and was not rung, and ends the leases of workers that died

@@ -14,12 +14,12 @@ from support.waiting import wait_until
 
 from wakequeue.codecs.protobuf import ProtobufCodec
 from wakequeue.errors import AutoscalerUnavailable
+from wakequeue.opening import opening
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
 from wakequeue.stat import StatMessage
 from workers.autoscaler import AutoscalerConnection
-from workers.opening import opening
 
 FRAME = ProtobufCodec().encode(StatMessage(Revision("shop", "cart"), "pod", 1.0, 1), 0.0)
 BASIC = f"Basic {base64.b64encode(b'ann:hunter:2@').decode()}"
