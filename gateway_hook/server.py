@@ -26,6 +26,7 @@ from wakequeue.cluster.knowledge import Unknown
 from wakequeue.cluster.objects import FRONT as MIRRORED
 from wakequeue.ledger import FrontLedger, WorkerLedger
 from wakequeue.logs import configure_logging
+from wakequeue.present import Present
 from wakequeue.reach import Reach
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
@@ -72,6 +73,7 @@ async def _serve(settings: Settings) -> None:
     await port.open()
     await http.open()
     serving.set()
+    present = Present("hook", reach, settings)
     info(Event.STARTED, role="hook", grpc=settings.grpc_address, tls=port.tls, http=settings.http_address, admin_port=admin.port)
 
     await port.keep_open(told)
@@ -82,6 +84,7 @@ async def _serve(settings: Settings) -> None:
     await recorder.close(drained_at - time.monotonic())
     await asyncio.to_thread(doorbell.close, max(drained_at - time.monotonic(), settings.answer_within))
     await ledger.close()
+    await asyncio.to_thread(present.close)
     if mirror:
         await mirror.close()
     await asyncio.to_thread(spans.close)

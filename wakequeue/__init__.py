@@ -8,6 +8,7 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     by_hand                   what is asked for by hand: when to wake, and for how long to be kept warm
     allowed                   what patterns allow, and in which namespaces Revisions may be woken
     release, codecs           Knative's releases, and the frames that they read
+    opening                   what a connection to the Autoscaler is opened with
     settings, setting_*       what an operator can set; where it is read, in which form, and what of it may be shown
     redis_url, reach          which Redis, and every kind of client of it
     asyncio_redis             what redis-py's own asyncio classes leave undone
@@ -15,6 +16,7 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     broker                    the Celery configuration, and the doorbell
     telemetry, logs, admin    metrics, log events and how they are written, and the port that serves metrics
     traces, otel              spans, which continue what gateways trace; made by OpenTelemetry, or not at all
+    present, alike            that a process is there; which settings all must have alike
     errors                    every error, by what its catcher does next
     cluster                   what Kubernetes knows of Revisions and applications, where there is access to it
     named, groups             which Revisions names mean, and which wake with one that wakes

@@ -24,6 +24,7 @@ from wakequeue.codecs import codec_for
 from wakequeue.errors import SettingsError
 from wakequeue.ledger import Starts, WorkerLedger
 from wakequeue.logs import configure_logging, say_at_once
+from wakequeue.present import Present
 from wakequeue.reach import Reach
 from wakequeue.setting_shown import masked
 from wakequeue.setting_sources import load
@@ -62,9 +63,11 @@ class Worker:
         self.admin = AdminServer(settings.admin_address, live=self._live, ready=self._ready, registry=WORKER)
         if self.mirroring:
             self.mirroring.wait()
+        self.present = Present("worker", reach, settings)
 
     def close(self) -> None:
         """Stop, in the reverse order."""
+        self.present.close()
         self.sweep.close()
         self.autoscaler.close()
         if self.mirroring:

@@ -15,6 +15,7 @@ from wakequeue import broker, traces
 from wakequeue.admin import AdminServer
 from wakequeue.ledger import Starts
 from wakequeue.logs import configure_logging
+from wakequeue.present import Present
 from wakequeue.reach import Reach
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
@@ -62,12 +63,14 @@ def run(settings: Settings) -> None:
         ready=lambda: {"redis": ours.ledger_answers},
         registry=BEAT,
     )
+    present = Present("beat", reach, settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     info(Event.STARTED, role="beat", schedules=len(settings.schedules), admin_port=admin.port)
     if not settings.schedules:
         info(Event.NO_SCHEDULES)
     Service(app, scheduler_cls=partial(LedgerScheduler, ours)).start()  # type: ignore[arg-type]
+    present.close()
     spans.close()
     admin.close()
 

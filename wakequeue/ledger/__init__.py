@@ -19,9 +19,9 @@ states, and each has one caller: *record* the front's recorder; *take*, *settle*
 *sweep* the worker's sweep; *hasten* its hastener; *replay* and *purge* the operator's command. *census* only reads. *Begin* has
 a Revision pending that nobody called: at once, or once it is *planned* and a sweep finds that its time has come. What comes too
 late is buried from the first. It may be *kept* warm, until a time: then the Revision is pending again after each settle. *Cancel*
-takes back both. Whoever is asked to start begins: a front, a worker, a command. *Lead* is the beat's, of which one leads. Settle,
-release and bury work under a live lease alone: the lease carries a fencing token that only ever grows, and a worker that was
-too slow finds its token replaced.
+takes back both. Whoever is asked to start begins: a front, a worker, a command. *Lead* is the beat's, of which one leads; with
+*present*, each front, worker and beat says that it is there. Settle, release and bury work under a live lease alone: the lease
+carries a fencing token that only ever grows, and a worker that was too slow finds its token replaced.
 
 A waking may end with a settle: *woken*, which the audit trail tells, or *unwoken*, which becomes a dead letter besides. The calls
 of such a letter were settled when they were reported, so that it has none; its replay wakes one pod.
@@ -65,6 +65,8 @@ Keys, all with the hash tag `{wakequeue}`; times are milliseconds since 1970:
     {wakequeue}:plans              hash: the same -> how, JSON
     {wakequeue}:schedules          hash: schedule -> TIME NAME, how far its newest start is in the ledger; ~ stands for the whole
     {wakequeue}:beat               the beat that leads, while it does
+    {wakequeue}:heard              zset: front, worker or beat -> when it was last heard of; gone 30 s after that, as is
+    {wakequeue}:processes          hash: the same -> by how much its clock is ahead of Redis's, and what it says of itself, JSON
     {wakequeue}:totals             hash of counters: recorded, settled, buried, discarded (calls), letters_dropped, the last
                                    token, and the ledger's clock
     {wakequeue}:history            stream of outcomes, the newest `keep_history`
@@ -81,6 +83,7 @@ that be set back, the ledger's goes on from where it was: what is due stays due.
 from wakequeue.ledger.front import Commit, Entry, FrontLedger, Recorded
 from wakequeue.ledger.history import History, Outcome
 from wakequeue.ledger.letters import DeadLetter, DeadLetters
+from wakequeue.ledger.presence import Presence, Presences
 from wakequeue.ledger.starts import Begun, Cancelled, Kept, Led, Plan, Start, Starts
 from wakequeue.ledger.worker import Census, Lease, Settled, Swept, Taken, WorkerLedger
 
@@ -99,6 +102,8 @@ __all__ = [
     "Led",
     "Outcome",
     "Plan",
+    "Presence",
+    "Presences",
     "Recorded",
     "Settled",
     "Start",

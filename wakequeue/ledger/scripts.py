@@ -11,7 +11,20 @@ from wakequeue.errors import LedgerUnavailable
 T = TypeVar("T")
 
 Verb = Literal[
-    "record", "take", "settle", "release", "bury", "sweep", "hasten", "replay", "purge", "census", "begin", "cancel", "lead"
+    "record",
+    "take",
+    "settle",
+    "release",
+    "bury",
+    "sweep",
+    "hasten",
+    "replay",
+    "purge",
+    "census",
+    "begin",
+    "cancel",
+    "lead",
+    "present",
 ]
 
 #: Keys that are read without a script; all are in the docstring of `wakequeue.ledger`.
@@ -26,6 +39,7 @@ PLANNED: Final = "{wakequeue}:planned"
 PLANS: Final = "{wakequeue}:plans"
 SCHEDULES: Final = "{wakequeue}:schedules"
 BEAT: Final = "{wakequeue}:beat"
+PROCESSES: Final = "{wakequeue}:processes"
 
 #: How many names go to one script, so that none keeps Redis from its other clients for more than some milliseconds.
 NAMES_AT_ONCE: Final = 1_000
