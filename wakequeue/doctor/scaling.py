@@ -5,12 +5,12 @@ least), config/core/configmaps/autoscaler.yaml (what they mean), pkg/apis/autosc
 """
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Final
 
 from wakequeue.cluster.objects import EndpointSlice, RevisionObject
 from wakequeue.doctor.finding import Finding, Grade
 from wakequeue.doctor.knative import duration, is_false, number
+from wakequeue.doctor.places import beyond_loopback
 from wakequeue.doctor.seen import Refusal, Scaling, Seen
 from wakequeue.release import READS, Release
 from wakequeue.settings import Settings
@@ -87,11 +87,7 @@ def revisions(seen: Seen, settings: Settings) -> Iterator[Finding]:
 
 def uses_http_port(settings: Settings) -> bool:
     """Whether gateways are thought to use the HTTP port: it listens where more than this machine reaches it."""
-    host = settings.http_address.host
-    try:
-        return not ip_address(host).is_loopback
-    except ValueError:
-        return host != "localhost"
+    return beyond_loopback(settings.http_address)
 
 
 def _is_short(window: str, settings: Settings) -> bool:

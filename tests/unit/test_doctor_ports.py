@@ -1,0 +1,164 @@
+"""What the doctor finds of places that answer, or don't."""
+
+import asyncio
+import socket
+import ssl
+import time
+
+import grpc
+import pytest
+
+from wakequeue.doctor import autoscaler, causes, grpc_port, ports
+from wakequeue.doctor import command as command_module
+from wakequeue.doctor.finding import Finding
+from wakequeue.doctor.grpc_port import Seen
+from wakequeue.doctor.places import beyond_loopback, reached_at
+from wakequeue.setting_sources import load
+from wakequeue.setting_types import Address
+from wakequeue.settings import Settings
+
+TOKEN = {"WAKEQUEUE_GRPC_TOKEN": "let-me-in"}
+
+
+def untrusted() -> ssl.SSLError:
+    """What ssl raises."""
+    error = ssl.SSLCertVerificationError(1, "verify failed")
+    error.verify_message = "unable to get local issuer certificate"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ConnectionRefusedError(111, "refused"), "refused"),
+        (socket.gaierror(-2, "Name or service not known"), "name"),
+        (untrusted(), "certificate"),
+        (ssl.SSLError(1, "WRONG_VERSION_NUMBER"), "tls"),
+        (TimeoutError(), "silent"),
+        (FileNotFoundError(2, "No such file", "/a"), "missing"),
+        (PermissionError(13, "Permission denied", "/a"), "forbidden"),
+    ],
+)
+def test_causes_are_found_where_libraries_wrap_them(error: Exception, cause: str) -> None:
+    """Each has its words, and what to do."""
+    wrapped = ValueError("something")
+    wrapped.__context__ = error
+    found = causes.why(wrapped)
+    assert found is not None
+    assert found.cause == cause
+    finding = causes.finding("redis", "Redis at redis://a", found, "redis")
+    assert finding.grade == "error"
+    assert "{" not in finding.remedy
+
+
+def test_a_cause_that_is_none_of_these() -> None:
+    """Nothing is made up."""
+    assert causes.why(OSError(113, "No route to host")) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "reached", "beyond"),
+    [
+        ("127.0.0.1:1", "127.0.0.1:1", False),
+        ("0.0.0.0:1", "127.0.0.1:1", True),
+        ("[::]:1", "[::1]:1", True),
+        ("[::1]:1", "[::1]:1", False),
+        ("localhost:1", "localhost:1", False),
+        ("10.0.0.7:1", "10.0.0.7:1", True),
+    ],
+)
+def test_where_this_machine_reaches_it(address: str, reached: str, beyond: bool) -> None:  # noqa: FBT001  an example
+    """What listens everywhere is here, and elsewhere."""
+    assert (reached_at(Address(address)), beyond_loopback(Address(address))) == (reached, beyond)
+
+
+@pytest.mark.parametrize(
+    ("answer", "grade"),
+    [((200, "ok"), "ok"), ((503, "draining\n"), "warning"), ((404, ""), "error"), (TimeoutError(), "error")],
+)
+def test_http(answer: ports.Answer | Exception, grade: str) -> None:
+    """A probe is answered; where nothing listens is well."""
+    assert ports.http(answer, Settings()).grade == grade
+    assert ports.http(ConnectionRefusedError(), Settings()).grade == "ok"
+
+
+def test_admin() -> None:
+    """What isn't ready is named."""
+    assert ports.admin((200, "redis: ok\n"), Settings()).grade == "ok"
+    finding = ports.admin((503, "grpc: ok\nredis: failed\n"), Settings())
+    assert (finding.grade, finding.words.rpartition(": ")[2]) == ("error", "redis")
+
+
+@pytest.mark.parametrize(
+    ("environ", "grades"),
+    [
+        ({}, ["ok"]),
+        ({"WAKEQUEUE_FLOWER_ADDRESS": "0.0.0.0:5555"}, ["ok", "warning"]),
+        ({"WAKEQUEUE_FLOWER_ADDRESS": "0.0.0.0:5555", "WAKEQUEUE_FLOWER_PASSWORD": "hunter2"}, ["ok"]),
+    ],
+)
+def test_flower(environ: dict[str, str], grades: list[str]) -> None:
+    """Beyond this machine it wants a password, whether it answers or isn't here."""
+    for answer in ((200, "OK"), ConnectionRefusedError()):
+        assert [one.grade for one in ports.flower(answer, load(environ))] == grades
+
+
+@pytest.mark.parametrize(
+    ("seen", "environ", "grade"),
+    [
+        (Seen("SERVING"), {}, "ok"),
+        (Seen("NOT_SERVING"), {}, "error"),
+        (Seen("UNAVAILABLE", "Socket closed"), {}, "error"),
+        (Seen("SERVING", without_token=grpc.StatusCode.UNAUTHENTICATED), TOKEN, "ok"),
+        (Seen("SERVING", without_token=grpc.StatusCode.PERMISSION_DENIED), TOKEN, "ok"),
+        (Seen("SERVING", without_token=grpc.StatusCode.OK), TOKEN, "error"),
+        (Seen("SERVING", without_token=grpc.StatusCode.OK), {}, "ok"),
+    ],
+)
+def test_grpc(seen: Seen, environ: dict[str, str], grade: str) -> None:
+    """It serves; and where a token is set, refuses who has none."""
+    (finding,) = grpc_port.health(seen, load(environ))
+    assert finding.grade == grade
+    assert "let-me-in" not in finding.text
+
+
+@pytest.mark.parametrize(("days", "grade"), [(13, "warning"), (15, "ok")])
+def test_a_certificate_ends(days: int, grade: str) -> None:
+    """It is said two weeks before."""
+    now = time.time()
+    until = time.strftime("%b %d %H:%M:%S %Y GMT", time.gmtime(now + days * 86_400 + 60))
+    (finding,) = grpc_port.expiry({"notAfter": until, "subjectAltName": (("DNS", "hook.wakequeue"),)}, now)
+    assert finding.grade == grade
+    assert f"for hook.wakequeue, is valid for {days} days more" in finding.words
+
+
+def test_a_slow_pong() -> None:
+    """It is said what it costs."""
+    settings = load({"WAKEQUEUE_AUTOSCALER_ENDPOINT": "ws://ann:hunter2@a:1"})
+    assert [autoscaler.answered(seconds, settings).grade for seconds in (0.01, 0.2)] == ["ok", "warning"]
+    assert "hunter2" not in autoscaler.answered(0.01, settings).text
+
+
+def test_no_endpoint_is_set() -> None:
+    """Nothing is opened, and that is a warning."""
+    (finding,) = asyncio.run(autoscaler.examine(Settings()))
+    assert finding.grade == "warning"
+
+
+def test_an_examination_that_fails_or_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one error, and the others are told."""
+
+    async def fails(_settings: Settings) -> list[Finding]:
+        raise ZeroDivisionError
+
+    async def hangs(_settings: Settings) -> list[Finding]:
+        await asyncio.sleep(60)
+        return []
+
+    async def goes_well(_settings: Settings) -> list[Finding]:
+        return [Finding.ok("c", "well")]
+
+    monkeypatch.setattr(command_module, "WITHIN", 0.01)
+    monkeypatch.setattr(command_module, "EXAMINATIONS", {"a": fails, "b": hangs, "c": goes_well})
+    found = asyncio.run(command_module.examine({}))
+    assert [(one.subject, one.grade) for one in found] == [("settings", "ok"), ("a", "error"), ("b", "error"), ("c", "ok")]
