@@ -1,6 +1,8 @@
-"""`wakequeue status`: what the ledger holds, by state."""
+"""`wakequeue status`: what the ledger holds, by state; and who says that it is there."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 import click
@@ -8,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wakequeue.broker import QUEUE
-from wakequeue.ledger import Census, WorkerLedger
+from wakequeue.ledger import Census, Presence, Presences, WorkerLedger
 from wakequeue.reach import Reach
 from wakequeue.setting_sources import load
 
@@ -26,17 +28,27 @@ ROWS: Final = (
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(as_json: bool) -> None:  # noqa: FBT001  click passes flags as booleans
-    """Show what the ledger holds, by state."""
+    """Show what the ledger holds, by state, and how many fronts, workers and beats there are."""
     settings = load()
-    census = WorkerLedger.connect(Reach(settings), settings).census(QUEUE)
+    ledger = WorkerLedger.connect(Reach(settings), settings)
+    census, there = ledger.census(QUEUE), counted(Presences(ledger.client).all())
     console = Console()
     if as_json:
-        click.echo(json.dumps(census.as_dict()))
+        processes = [{"role": role, "version": version, "count": count} for (role, version), count in there.items()]
+        click.echo(json.dumps(census.as_dict() | {"processes": processes}))
     elif console.is_terminal:
         console.print(table(census))
+        console.print(", ".join(f"{count} {role} {version}" for (role, version), count in there.items()) or "nobody runs")
     else:
         for name, figure in census.as_dict().items():
             click.echo(f"{name} {figure:g}")
+        for (role, version), count in there.items():
+            click.echo(f"{role} {version} {count}")
+
+
+def counted(presences: Iterable[Presence]) -> Counter[tuple[str, str]]:
+    """How many there are, by role and version."""
+    return Counter((one.role, one.version) for one in presences)
 
 
 def table(census: Census) -> Table:

@@ -4,6 +4,7 @@ import json
 import socket
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -15,6 +16,8 @@ from support.redis_server import RedisServer
 from support.site import hurt
 from support.stat_server import StatServer
 from support.waiting import wait_until
+
+from wakequeue import __version__
 
 WAKEQUEUE = str(BIN / "wakequeue")
 CELERY = [str(BIN / "celery"), "-A", "workers.app"]
@@ -28,10 +31,10 @@ def test_call_and_status(installation: Installation, stat_server: StatServer) ->
     assert "shop/cart: 7 calls answered OK" in call.output
     wait_until(lambda: stat_server.requests()["shop/cart"] == 7, what="7 calls reported")
 
-    def settled() -> dict[str, float]:
+    def settled() -> dict[str, Any]:
         shown = installation.start([WAKEQUEUE, "status", "--json"])
         assert shown.wait() == 0
-        census: dict[str, float] = json.loads(shown.output)
+        census: dict[str, Any] = json.loads(shown.output)
         return census if census["settled_calls"] == 7 else {}
 
     census = wait_until(settled, what="7 calls settled")
@@ -39,6 +42,8 @@ def test_call_and_status(installation: Installation, stat_server: StatServer) ->
     lines = installation.start([WAKEQUEUE, "status"])
     assert lines.wait() == 0
     assert "settled_calls 7" in lines.lines
+    assert census["processes"] == [{"role": role, "version": __version__, "count": 1} for role in ("hook", "worker")]
+    assert lines.lines[-2:] == [f"hook {__version__} 1", f"worker {__version__} 1"]
 
 
 def test_call_as_json(installation: Installation) -> None:
