@@ -267,6 +267,15 @@ def test_ports_at_which_something_else_listens(well: Well) -> None:
     assert not well.against(**nowhere)
 
 
+def test_a_front_whose_certificate_has_ended(well: Well, tmp_path: Path) -> None:
+    """It is an error, in those words."""
+    pair = Authority(tmp_path).issue("front", days=-0.5)
+    tls = {"WAKEQUEUE_GRPC_CERTIFICATE_FILE": str(pair.certificate), "WAKEQUEUE_GRPC_KEY_FILE": str(pair.key)}
+    with TlsRelay(well.stats.port, pair) as relay:
+        grade, words = only(well.against(WAKEQUEUE_GRPC_ADDRESS=f"127.0.0.1:{relay.port}", **tls), "grpc")
+    assert (grade, "certificate has expired" in words) == ("error", True)
+
+
 def test_the_token_is_asked_for(well: Well, tmp_path: Path) -> None:
     """A front with TLS and a token is well; that one without it lets everyone in, where the settings have one, is an error."""
     authority = Authority(tmp_path)
@@ -276,7 +285,7 @@ def test_the_token_is_asked_for(well: Well, tmp_path: Path) -> None:
     grade, words = only(well.against(**token), "grpc")
     assert (grade, "lets in a call without the token" in words) == ("error", True)
     assert "is not reached with grpc_certificate_file" in only(well.against(**tls), "grpc")[1]
-    hook = well.installation.hook(**tls, **token)
+    hook = well.installation.hook(**tls, **token)  # its certificate ends soon, which is the one warning
     address = {"WAKEQUEUE_GRPC_ADDRESS": hook.grpc_address}
     found = well.found(**tls, **token, **address)
     hook.process.stop()

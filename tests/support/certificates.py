@@ -32,8 +32,11 @@ class Authority:
         )
         self.certificate = self._write(f"{name}.pem", signed.sign(self._key, SHA256()).public_bytes(Encoding.PEM))
 
-    def issue(self, name: str, *, uris: tuple[str, ...] = ()) -> Pair:
-        """A certificate for localhost, 127.0.0.1 and these URIs, such as a SPIFFE id; again under the same name, another one."""
+    def issue(self, name: str, *, uris: tuple[str, ...] = (), days: float = 1) -> Pair:
+        """A certificate for localhost, 127.0.0.1 and these URIs, such as a SPIFFE id; again under the same name, another one.
+
+        It is valid from yesterday, for so many days from now on.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         names = [
             x509.DNSName("localhost"),
@@ -41,15 +44,15 @@ class Authority:
             *map(x509.UniformResourceIdentifier, uris),
         ]
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        signed = self._builder(subject, key.public_key()).add_extension(x509.SubjectAlternativeName(names), critical=False)
+        signed = self._builder(subject, key.public_key(), days).add_extension(x509.SubjectAlternativeName(names), critical=False)
         certificate = signed.sign(self._key, SHA256()).public_bytes(Encoding.PEM)
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return Pair(self._write(f"{name}.pem", certificate), self._write(f"{name}.key", private))
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, days: float = 1) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         day = dt.timedelta(days=1)
-        builder = x509.CertificateBuilder(self._name, subject, key, x509.random_serial_number(), now - day, now + day)
+        builder = x509.CertificateBuilder(self._name, subject, key, x509.random_serial_number(), now - day, now + days * day)
         own = x509.SubjectKeyIdentifier.from_public_key(key)
         signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         return builder.add_extension(own, critical=False).add_extension(signer, critical=False)

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import threading
 import time
 
 import grpc
@@ -10,6 +11,7 @@ import pytest
 
 from wakequeue.doctor import autoscaler, causes, grpc_port, ports
 from wakequeue.doctor import command as command_module
+from wakequeue.doctor.aside import aside
 from wakequeue.doctor.finding import Finding
 from wakequeue.doctor.grpc_port import Seen
 from wakequeue.doctor.places import beyond_loopback, reached_at
@@ -143,6 +145,24 @@ def test_no_endpoint_is_set() -> None:
     """Nothing is opened, and that is a warning."""
     (finding,) = asyncio.run(autoscaler.examine(Settings()))
     assert finding.grade == "warning"
+
+
+def test_what_blocks_keeps_nobody_waiting() -> None:
+    """Not even the end of the loop; what it returns or raises is told to who waits."""
+    released = threading.Event()
+
+    async def ask() -> None:
+        assert await aside(lambda: 7) == 7
+        with pytest.raises(ZeroDivisionError):
+            await aside(lambda: 1 // 0)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await aside(lambda: released.wait(60))
+
+    began = time.monotonic()
+    asyncio.run(ask())
+    released.set()
+    assert time.monotonic() - began < 30
 
 
 def test_an_examination_that_fails_or_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:

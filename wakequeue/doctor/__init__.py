@@ -2,6 +2,7 @@
 
     command        `wakequeue doctor`: the settings, then each subject's examination, all at the same time
     finding        what is said of one thing (pure)
+    aside          what blocks, in threads that nothing waits for
     causes         why something can't be reached, and what to do (pure)
     redis          the examination of Redis, and of what is in it
     redis_reading  what is read of it

@@ -1,13 +1,17 @@
 """The examination of the Autoscaler: it is opened as a worker opens it, and pinged; nothing is reported."""
 
 import asyncio
+import socket
 import time
+from functools import partial
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
+from wakequeue.doctor.aside import aside
 from wakequeue.doctor.causes import finding, why
 from wakequeue.doctor.finding import Finding
 from wakequeue.opening import opening
@@ -32,6 +36,7 @@ async def examine(settings: Settings) -> list[Finding]:
         words = "autoscaler_endpoint is not set: only `wakequeue up` brings a stand-in"
         return [Finding.warning(SUBJECT, words, "Set it to Knative's Autoscaler")]
     try:
+        await aside(partial(_look_up, settings))
         seconds = await _pong(settings)
     except (OSError, WebSocketException) as error:
         return [refused(error, settings)]
@@ -67,6 +72,12 @@ def refused(error: Exception, settings: Settings) -> Finding:
             return Finding.error(SUBJECT, words, "Correct autoscaler_endpoint: the stat server's port is 8080")
     words = f"{place} can't be opened: {error or type(error).__name__}"
     return Finding.error(SUBJECT, words, "See to the network between here and there")
+
+
+def _look_up(settings: Settings) -> None:
+    """Find the name's addresses. Raises OSError where it has none."""
+    url = urlsplit(settings.autoscaler_endpoint)
+    socket.getaddrinfo(url.hostname, url.port, type=socket.SOCK_STREAM)
 
 
 async def _pong(settings: Settings) -> float:

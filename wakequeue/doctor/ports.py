@@ -4,10 +4,12 @@ import asyncio
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from functools import partial
 from http.client import HTTPException
 from typing import Final
 
 from wakequeue.doctor import grpc_port
+from wakequeue.doctor.aside import aside
 from wakequeue.doctor.causes import finding, why
 from wakequeue.doctor.finding import Finding
 from wakequeue.doctor.places import beyond_loopback, reached_at
@@ -30,7 +32,7 @@ _DIRECTLY: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 async def examine(settings: Settings) -> list[Finding]:
     """What is found of each."""
     each: tuple[Callable[[Settings], list[Finding]], ...] = (grpc_port.examine, _http, _admin, _flower)
-    return [one for found in await asyncio.gather(*(asyncio.to_thread(look, settings) for look in each)) for one in found]
+    return [one for found in await asyncio.gather(*(aside(partial(look, settings)) for look in each)) for one in found]
 
 
 def http(answer: Answer | Exception, settings: Settings) -> Finding:

@@ -1,9 +1,10 @@
 """The examination of Redis, and of what is in it: the queue, the ledger, and who says that it is there."""
 
-import asyncio
+from functools import partial
 from typing import Final
 
 from wakequeue.doctor import durable, processes, queued
+from wakequeue.doctor.aside import aside
 from wakequeue.doctor.causes import finding
 from wakequeue.doctor.finding import Finding
 from wakequeue.doctor.redis_reading import read
@@ -42,7 +43,7 @@ REMEDIES: Final = {
 
 async def examine(settings: Settings) -> list[Finding]:
     """What is found of it."""
-    return findings(await asyncio.to_thread(read, settings), settings)
+    return findings(await aside(partial(read, settings)), settings)
 
 
 def findings(seen: RedisSeen | Refusal, settings: Settings) -> list[Finding]:
