@@ -84,7 +84,7 @@ async def _serve(settings: Settings) -> None:
     await recorder.close(drained_at - time.monotonic())
     await asyncio.to_thread(doorbell.close, max(drained_at - time.monotonic(), settings.answer_within))
     await ledger.close()
-    await asyncio.to_thread(present.close)
+    await asyncio.to_thread(present.close, max(drained_at - time.monotonic(), settings.answer_within))
     if mirror:
         await mirror.close()
     await asyncio.to_thread(spans.close)

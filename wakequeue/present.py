@@ -33,10 +33,10 @@ class Present:
         self._thread = threading.Thread(target=self._run, name="present", daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """Say that it is there no more, and end the thread."""
+    def close(self, within: float = 2 * WITHIN) -> None:
+        """Say that it is there no more, and end the thread; a Redis that hangs is waited for no longer than `within` seconds."""
         self._closing.set()
-        self._thread.join(2 * WITHIN)
+        self._thread.join(within)
 
     def _run(self) -> None:
         while True:

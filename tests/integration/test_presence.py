@@ -82,6 +82,19 @@ def test_redis_is_away_when_it_begins(redis_server: RedisServer, monkeypatch: py
     assert not presences.all()
 
 
+def test_a_redis_that_hangs_keeps_nobody_from_stopping(redis_server: RedisServer) -> None:
+    """The end is waited for as long as is said."""
+    ours = Present("hook", redis_server.reach, Settings())
+    wait_until(Presences(redis_server.client).all, what="its word")
+    redis_server.pause()
+    try:
+        began = time.monotonic()
+        ours.close(0.05)
+        assert time.monotonic() - began < present.WITHIN / 2
+    finally:
+        redis_server.resume()
+
+
 def test_an_installation(installation: Installation, redis_server: RedisServer) -> None:
     """Each front, worker and beat is there while it runs, with digests of what it reads."""
     presences = Presences(redis_server.client)
