@@ -17,6 +17,8 @@ DATASOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 CHOSEN: Final = '{namespace=~"$namespace", job=~"$job"'
 #: A process: its pod in Kubernetes, its instance elsewhere; and its role, where one port serves several.
 WHO: Final = "{{role}} {{pod}} {{instance}}"
+#: Of what every program exports, that of ours; with the role.
+OURS: Final = "* on (namespace, job, instance) group_left (role) wakequeue_build_info"
 BY_WHO: Final = "by (role, pod, instance)"
 QUANTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
@@ -162,7 +164,7 @@ ROWS: Final[dict[str, tuple[Stat | Graph, ...]]] = {
         Graph(
             "Calls by protocol",
             "How gateways call: a template of Mixer, external authorization, the access log service, or HTTP.",
-            {"{{protocol}}": "sum by (protocol) (rate(wakequeue_calls_total{*}[~]))"},
+            {"{{protocol}}": 'sum by (protocol) (rate(wakequeue_calls_total{*, outcome!="ignored"}[~]))'},
             unit="reqps",
             stacked=True,
         ),
@@ -350,12 +352,12 @@ ROWS: Final[dict[str, tuple[Stat | Graph, ...]]] = {
         Graph(
             "CPU",
             "Cores that each process keeps busy. One is a front's limit; run more of them before.",
-            {WHO: f"sum {BY_WHO} (rate(process_cpu_seconds_total{{*}}[~]))"},
+            {WHO: f"rate(process_cpu_seconds_total{{*}}[~]) {OURS}"},
         ),
         Graph(
             "Memory",
             "Resident memory of each process.",
-            {WHO: f"sum {BY_WHO} (process_resident_memory_bytes{{*}})"},
+            {WHO: f"process_resident_memory_bytes{{*}} {OURS}"},
             unit="bytes",
         ),
         Graph(

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from cloudcoil.models.istio.networking.v1alpha3 import EnvoyFilter
 from cloudcoil.models.istio.security.v1beta1 import AuthorizationPolicy
 from cloudcoil.models.istio.telemetry.v1alpha1 import Telemetry
+from cloudcoil.models.prometheus_operator.v1 import PodMonitor
 
 from gateway_hook.mixer.command import mixer
 from wakequeue.cli import COMMANDS
@@ -66,7 +67,7 @@ def fits(value: object, shape: object) -> bool:
 def test_every_file_is_tested() -> None:
     """There is no file that no test here or in a real Envoy looks at."""
     names = {path.name for path in (ISTIO / "envoy").iterdir()}
-    assert names == {*MODELS, "activator-service.yaml", "mesh.yaml", "README.md"}
+    assert names == {*MODELS, "activator-service.yaml", "pod-monitor.yaml", "mesh.yaml", "README.md"}
 
 
 @pytest.mark.parametrize("file", MODELS)
@@ -139,10 +140,20 @@ def test_fronts_listen_where_knative_looks(pods: dict[str, Any]) -> None:
         addresses += [settings.http_address, settings.grpc_address, settings.admin_address]
         ports = {one["name"]: one["containerPort"] for one in container["ports"]}
         assert set(ports.values()) == {settings.http_address.port, settings.admin_address.port}
-        for probe in ("readinessProbe", "livenessProbe"):
-            assert container[probe]["httpGet"]["port"] == settings.admin_address.port
+        probed = {probe: container[probe]["httpGet"]["port"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
+        admin = settings.admin_address.port
+        assert probed == {"startupProbe": admin, "readinessProbe": settings.http_address.port, "livenessProbe": admin}
     assert [one.port for one in addresses[::3]] == [8012, 8013]
     assert len({one.port for one in addresses}) == len(addresses)
+
+
+def test_their_metrics_are_the_installations(pods: dict[str, Any]) -> None:
+    """The monitor has no field that the Prometheus Operator doesn't know, and reads each admin port of these pods."""
+    (found,) = read("envoy/pod-monitor.yaml")
+    assert PodMonitor.model_validate(found).model_dump(mode="json", by_alias=True, exclude_none=True) == found
+    assert found["spec"]["selector"]["matchLabels"] == pods["metadata"]["labels"]
+    ports = {port["name"] for container in pods["spec"]["containers"] for port in container["ports"]}
+    assert {one["port"] for one in found["spec"]["podMetricsEndpoints"]} == {name for name in ports if name.startswith("admin")}
 
 
 def test_the_readme_selects_these_pods(pods: dict[str, Any]) -> None:

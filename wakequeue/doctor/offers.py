@@ -45,7 +45,7 @@ def _denied(collection: Collection, denied: Denied) -> Finding:
     match denied.refusal:
         case Refusal(cause="forbidden"):
             words = f"it is forbidden to {denied.verb} {name}.{group}, which {whose} must"
-            remedy = "Apply deploy/kubernetes/rbac.yaml, and run each process as its account in there"
+            remedy = "Apply deploy/kubernetes/rbac.yaml, or upgrade the chart's release, and run each process as its account"
         case Refusal(cause="not_found"):
             words = f"there are no {name} in {group}/{version}, which {whose} must {denied.verb}"
             remedy = f"Install a release of {'Knative Serving' if group.endswith('knative.dev') else 'Kubernetes'} that has them"

@@ -12,7 +12,7 @@ from wakequeue.doctor import grpc_port
 from wakequeue.doctor.aside import aside
 from wakequeue.doctor.causes import finding, why
 from wakequeue.doctor.finding import Finding
-from wakequeue.doctor.places import beyond_loopback, reached_at
+from wakequeue.doctor.places import reached_at
 from wakequeue.setting_types import Address
 from wakequeue.settings import Settings
 
@@ -66,21 +66,17 @@ def admin(answer: Answer | Exception, settings: Settings) -> Finding:
             return Finding.error("admin", words, "See what listens there, or correct admin_address")
 
 
-def flower(answer: Answer | Exception, settings: Settings) -> list[Finding]:
-    """Flower answers, and only to those who may look."""
+def flower(answer: Answer | Exception, settings: Settings) -> Finding:
+    """Flower answers; it would not, had it no password and an address that other machines reach."""
     place = f"http://{settings.flower_address}"
     match answer:
         case Exception():
-            found = [unanswered("flower", place, answer)]
+            return unanswered("flower", place, answer)
         case (200, _):
-            found = [Finding.ok("flower", f"{place} answers")]
+            return Finding.ok("flower", f"{place} answers")
         case (status, _):
             words = f"{place} answers HTTP {status}, and may not be Flower"
-            found = [Finding.error("flower", words, "See what listens there, or correct flower_address")]
-    if beyond_loopback(settings.flower_address) and not (settings.flower_password or settings.flower_password_file):
-        words = "Flower has no password, and is to listen beyond this machine"
-        found.append(Finding.warning("flower", words, "Set flower_password_file, or flower_address to 127.0.0.1"))
-    return found
+            return Finding.error("flower", words, "See what listens there, or correct flower_address")
 
 
 def unanswered(subject: str, place: str, error: Exception) -> Finding:
@@ -102,7 +98,7 @@ def _admin(settings: Settings) -> list[Finding]:
 
 
 def _flower(settings: Settings) -> list[Finding]:
-    return flower(_get(settings.flower_address, "/healthcheck"), settings)
+    return [flower(_get(settings.flower_address, "/healthcheck"), settings)]
 
 
 def _get(address: Address, path: str, headers: Mapping[str, str] | None = None) -> Answer | Exception:

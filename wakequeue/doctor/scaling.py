@@ -50,7 +50,9 @@ def autoscaler(seen: Seen, settings: Settings) -> Iterator[Finding]:
     """Applications sleep, none is at zero while it is thought awake, and the HTTP port gets no warm requests."""
     if isinstance(seen.autoscaler, Refusal):
         words = f"knative-serving/config-autoscaler can't be read: {seen.autoscaler.cause}: {seen.autoscaler.detail}"
-        yield Finding.warning(SUBJECT, words, "Apply deploy/kubernetes/rbac.yaml, and run the doctor as its account in there")
+        yield Finding.warning(
+            SUBJECT, words, "Apply deploy/kubernetes/rbac.yaml, or upgrade the chart's release, and run the doctor as its account"
+        )
         return
     data = seen.autoscaler.data or {}
     chosen = {key: data.get(key, default) for key, default in DURATIONS.items()}
