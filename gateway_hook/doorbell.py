@@ -47,7 +47,7 @@ class Doorbell:
                 if (one := self._due.get()) is None:
                     self._publish(due)
                     return
-                due |= [one]
+                due[one[0]] = due.get(one[0]) or one[1]
             self._publish(due)
 
     def _publish(self, due: Mapping[Revision, str]) -> None:

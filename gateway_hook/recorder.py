@@ -36,7 +36,7 @@ from wakequeue.errors import LedgerUnavailable
 from wakequeue.ledger import Start
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
-from wakequeue.telemetry import BUFFERED, DROPPED, PASSED, RECORDED, Bounded, Event, Paced, warning
+from wakequeue.telemetry import BUFFERED, DROPPED, PASSED, RECORDED, Bounded, Event, often, warning
 from wakequeue.traces import UNTRACED, Span
 
 #: How many waiting requests are remembered: each costs some 300 bytes.
@@ -82,7 +82,7 @@ class Recorder:
         self._unrecorded = 0
         self._in_hand = 0
         BUFFERED.set_function(lambda: self._unrecorded)
-        self._dropped, self._recorded = Bounded(Event.CALLS_DROPPED), Paced(Event.RECORDED)
+        self._dropped, self._recorded = Bounded(Event.CALLS_DROPPED), often(Event.RECORDED)
         self._rate = Rate(clock)
         self._committing = asyncio.create_task(self._commit_groups(), name="recorder")
         self._later = (
@@ -226,8 +226,11 @@ class Recorder:
                     self._awake_until[revision] = max(until, self._awake_until.get(revision, 0.0))
 
     def _ring_due(self, parts: Iterable[Part]) -> None:
-        due = [part for part in parts if part.recorded.ring]
-        self._ring({part.revision: part.tally.spans[0].context if part.tally.spans else "" for part in due})
+        due: dict[Revision, str] = {}
+        for part in parts:
+            if part.recorded.ring:
+                due[part.revision] = due.get(part.revision) or (part.tally.spans[0].context if part.tally.spans else "")
+        self._ring(due)
 
     async def _closing_within(self, seconds: float) -> bool:
         """Wait so long, or until it is to close; says whether it is."""

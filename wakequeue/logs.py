@@ -87,4 +87,5 @@ def _plain(value: object) -> object:
 
 
 def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-    _log.critical("a defect of wakequeue", exc_info=(kind, error or kind(), trace))
+    if not issubclass(kind, (SystemExit, KeyboardInterrupt)):  # those ask for an end
+        _log.critical("a defect of wakequeue", exc_info=(kind, error or kind(), trace))

@@ -8,6 +8,7 @@ Source: opentelemetry-python 1.45, sdk/_shared_internal/__init__.py (the queue) 
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,6 +53,9 @@ PROTOCOL: Final = "http/protobuf"
 
 #: The logger that warns of what it can't read of OTEL_EXPORTER_OTLP_HEADERS, which may hold a token, with all of it.
 SECRETIVE: Final = "opentelemetry.util.re"
+
+#: The id of a wake-up, which a trace can have.
+WAKEUP: Final = re.compile("[0-9a-f]{32}")
 
 #: What this process's own messages, and the ledger, name a trace by, whatever its gateway does.
 W3C: Final = TraceContextTextMapPropagator()
@@ -114,7 +118,7 @@ class OpenTelemetry(Traces):
 
     def report(self, report: Report) -> None:
         """See `Traces.report`."""
-        with self._ids.next_is(report.wakeup):
+        with self._ids.next_is(report.wakeup if report.waking else ""):
             span = self._tracer.start_span(
                 "wakequeue.report",
                 Context(),
@@ -177,7 +181,7 @@ class _Ids(RandomIdGenerator):
     @contextmanager
     def next_is(self, trace_id: str) -> Iterator[None]:
         """Have it, in this thread, for as long."""
-        token = self._next.set(int(trace_id or "0", 16))
+        token = self._next.set(int(trace_id, 16) if WAKEUP.fullmatch(trace_id) else INVALID_TRACE_ID)
         try:
             yield
         finally:
@@ -196,7 +200,14 @@ class _Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler.emit`."""
-        self._said.warning(error=record.msg if record.name == SECRETIVE else record.getMessage())
+        self._said.warning(error=_shown(record))
+
+
+def _shown(record: logging.LogRecord) -> str:
+    """A complaint, without what may hold a token: a header that can't be read, and the words of errors."""
+    if record.name == SECRETIVE or not isinstance(record.args, tuple):
+        return str(record.msg)
+    return str(record.msg) % tuple(type(one).__name__ if isinstance(one, BaseException) else one for one in record.args)
 
 
 def _resource(role: str, instance: str) -> Resource:

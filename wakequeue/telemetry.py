@@ -269,67 +269,41 @@ def _extra(event: Event, details: dict[str, object]) -> dict[str, object]:
     return {"wakequeue": {"event": event, **details}}
 
 
-def _later(seconds: float, act: Callable[[], None]) -> None:
-    timer = threading.Timer(seconds, act)
-    timer.daemon = True
-    timer.start()
-
-
 class Bounded:
-    """Logs an event at most once in `every` seconds, with how often it happened since."""
+    """Logs an event `most` times in `every` seconds, then with how often it happened since; safe to share between threads."""
 
-    def __init__(self, event: Event, every: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._event, self._every, self._clock = event, every, clock
-        self._silent_until = -every
-        self._skipped = 0
+    def __init__(self, event: Event, every: float = 10.0, most: int = 1, clock: Callable[[], float] = time.monotonic) -> None:
+        self._event, self._every, self._most, self._clock = event, every, most, clock
+        self._lock = threading.Lock()
+        self._until, self._left, self._skipped = -math.inf, 0, 0
 
     def warning(self, **details: object) -> None:
-        """Log the event, or count it for the next time."""
-        now = self._clock()
-        if now < self._silent_until:
-            self._skipped += 1
-            return
-        if self._skipped:
-            details["since_last"] = self._skipped
-        self._silent_until, self._skipped = now + self._every, 0
-        warning(self._event, **details)
-
-
-class Paced:
-    """Logs an event so often a second in detail, and then how many more there were, in one line; safe to share between threads.
-
-    `later` has something done after so many seconds.
-    """
-
-    def __init__(
-        self,
-        event: Event,
-        most: int = LINES_A_SECOND,
-        clock: Callable[[], float] = time.monotonic,
-        later: Callable[[float, Callable[[], None]], None] = _later,
-    ) -> None:
-        self._event, self._most, self._clock, self._later = event, most, clock, later
-        self._lock = threading.Lock()
-        self._until, self._left, self._more = -math.inf, 0, 0
+        """Log what an operator should know, or count it for the next time."""
+        if (since_last := self._admitted()) is not None:
+            warning(self._event, **details, **since_last)
 
     def info(self, **details: object) -> None:
-        """Log the event, or count it."""
+        """Log what an operator may want to know, or count it for the next time."""
+        if (since_last := self._admitted()) is not None:
+            info(self._event, **details, **since_last)
+
+    def _admitted(self) -> dict[str, object] | None:
+        """What a line has besides its details; None where it is only counted."""
         with self._lock:
             now = self._clock()
             if now >= self._until:
-                self._until, self._left = now + 1, self._most
+                self._until, self._left = now + self._every, self._most
+            if not self._left:
+                self._skipped += 1
+                return None
             self._left -= 1
-            if self._left < 0:
-                self._more += 1
-                if self._more == 1:
-                    self._later(self._until - now, self._count)
-                return
-        info(self._event, **details)
+            skipped, self._skipped = self._skipped, 0
+        return {"since_last": skipped} if skipped else {}
 
-    def _count(self) -> None:
-        with self._lock:
-            more, self._more = self._more, 0
-        info(self._event, more=more)
+
+def often(event: Event) -> Bounded:
+    """Of what comes with each wake-up, some lines a second."""
+    return Bounded(event, every=1.0, most=LINES_A_SECOND)
 
 
 def _line(event: Event, details: dict[str, object]) -> str:

@@ -63,11 +63,13 @@ UNTRACED: Final = Span()
 class Report:
     """One report of a wake-up, or a try of it, to be told once it is over. Times are Unix seconds.
 
-    `traces` are those of its calls; `stages` say what was done between its beginning and its end, and when. Where there is an
+    While it is `waking`, its reports are one trace; each later one, of which there is no end, is a trace of its own. `traces` are
+    those of its calls; `stages` say what was done between its beginning and its end, and when. Where there is an
     `error`, it failed.
     """
 
     wakeup: str
+    waking: bool
     traces: Sequence[str]
     began_at: float
     ended_at: float

@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import warnings
+from socket import AF_INET, AF_INET6
 from typing import NoReturn
 
 import click
@@ -30,7 +31,7 @@ def flower() -> None:
 
     address = settings.flower_address
     try:
-        socket.create_server((address.host, address.port)).close()
+        socket.create_server((address.host, address.port), family=AF_INET6 if ":" in address.host else AF_INET).close()
     except OSError as error:
         msg = f"can't listen on {address} (WAKEQUEUE_FLOWER_ADDRESS): {error.strerror}"
         raise CannotStart(msg) from error

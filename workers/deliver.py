@@ -23,7 +23,7 @@ from wakequeue.ledger import Lease, Taken, WorkerLedger
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.stat import StatMessage
-from wakequeue.telemetry import BURIED, DELAYED, LEASES_LOST, QUEUE, RELEASED, REPORTS, REQUESTS, Event, Paced, warning
+from wakequeue.telemetry import BURIED, DELAYED, LEASES_LOST, QUEUE, RELEASED, REPORTS, REQUESTS, Event, often, warning
 from wakequeue.traces import NO_TRACES, Traces
 from workers.autoscaler import Autoscaler
 from workers.company import Company
@@ -99,7 +99,7 @@ class Deliverer:
         self._rhythms = {style: replace(self._rhythm, original_style=style == "original") for style in ("activator", "original")}
         self._hasten, self._traces = hasten, traces
         self._trial = threading.Lock()
-        self._reported = Paced(Event.REPORTED)
+        self._reported = often(Event.REPORTED)
 
     def deliver(self, revisions: Iterable[Revision]) -> Delivered:
         """Deliver those of the Revisions that are due; none, where the sweep is about to ring for them in another order.

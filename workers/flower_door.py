@@ -30,6 +30,9 @@ from wakequeue.settings import Settings
 #: What a probe asks: it says no more than OK.
 OPEN: Final = "/healthcheck"
 
+#: Said of a request by a proxy, which lets in whom it will, and comes from this machine itself.
+FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
+
 #: Flower's variables that would open the door, or that Kubernetes sets for a Service whose name is `flower`.
 IGNORED: Final = ("FLOWER_UNAUTHENTICATED_API", "FLOWER_PORT")
 
@@ -37,8 +40,12 @@ IGNORED: Final = ("FLOWER_UNAUTHENTICATED_API", "FLOWER_PORT")
 def credentials(settings: Settings) -> list[str]:
     """`user:password`, the file read now and not again; nothing where none is set.
 
-    Raises SettingsError where they can't be used, and where there are none at an address that other machines reach.
+    Raises SettingsError where they can't be used, or are told to Flower itself, and where there are none at an address that other
+    machines reach.
     """
+    if "FLOWER_BASIC_AUTH" in os.environ:
+        msg = "FLOWER_BASIC_AUTH is not read: set flower_user, and flower_password_file or flower_password"
+        raise SettingsError(msg)
     address = settings.flower_address
     password = settings.flower_password.reveal()
     if settings.flower_password_file:
@@ -76,7 +83,7 @@ class Door:
             shown = request.headers.get("Authorization", "").encode()
             return None if any(hmac.compare_digest(shown, one) for one in self._shown) else HTTPStatus.UNAUTHORIZED
         here = is_loopback(request.remote_ip or "") and is_loopback(request.host_name.strip("[]"))
-        return None if here else HTTPStatus.FORBIDDEN
+        return None if here and not any(name in request.headers for name in FORWARDED) else HTTPStatus.FORBIDDEN
 
 
 class Refused(RequestHandler):

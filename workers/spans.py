@@ -23,7 +23,7 @@ class Spans:
         """These are done; those of which nothing had to be said have no span."""
         for lease, step in leases:
             if lease.traces and step.report is not None:
-                self._tell(lease, phase=step.phase)
+                self._tell(lease, waking=step.phase != "awake", phase=step.phase)
 
     def failed(self, leases: Iterable[Lease], error: str) -> None:
         """These are not reported, for this reason."""
@@ -31,12 +31,13 @@ class Spans:
             if lease.traces:
                 self._tell(lease, error)
 
-    def _tell(self, lease: Lease, error: str = "", **said: Said) -> None:
+    def _tell(self, lease: Lease, error: str = "", *, waking: bool = True, **said: Said) -> None:
         said |= {"revision": str(lease.revision), "calls": lease.calls, "attempts": lease.attempts}
         said["queued_seconds"] = round(lease.taken_at - lease.due_at, 3)
         self._traces.report(
             Report(
                 wakeup=lease.wakeup,
+                waking=waking,
                 traces=lease.traces,
                 began_at=self._taken_at,
                 ended_at=time.time(),

@@ -6,7 +6,7 @@ from typing import Final
 from wakequeue.cluster.knowledge import Cluster
 from wakequeue.episode import Step
 from wakequeue.ledger import Lease, Settled
-from wakequeue.telemetry import BURIED, COLD_START, WAKINGS, Bounded, Event, Paced
+from wakequeue.telemetry import BURIED, COLD_START, WAKINGS, Bounded, Event, often
 
 #: The cause of an unwoken waking where Knative says none.
 NO_COMPLAINT: Final = "not ready, and Knative says nothing against it"
@@ -17,7 +17,7 @@ class Wakings:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._unwoken, self._woken = Bounded(Event.UNWOKEN), Paced(Event.WOKEN)
+        self._unwoken, self._woken = Bounded(Event.UNWOKEN), often(Event.WOKEN)
 
     def settled(self, lease: Lease, step: Step) -> Settled:
         """What settles a lease once this step of it is done."""

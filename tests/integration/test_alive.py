@@ -48,6 +48,18 @@ def test_the_stand_in(addresses: dict[str, str]) -> None:
         assert len(autoscaler.lines) == 1
 
 
+def test_where_one_of_ours_listens_the_stand_in_is_not_asked(addresses: dict[str, str]) -> None:
+    """At its place may be anything else, such as a front's HTTP port."""
+    admin = AdminServer(Address(addresses["admin"]), live=dict, ready=dict, registry=CollectorRegistry())
+    with socket.create_server(("127.0.0.1", Address(addresses["standin"]).port)) as other:
+        other.settimeout(0)
+        answer = ask()
+        with pytest.raises(BlockingIOError):
+            other.accept()
+    admin.close()
+    assert (answer.exit_code, answer.output) == (0, f"http://{addresses['admin']}/livez: 200\n")
+
+
 def test_nothing_is_not_well(addresses: dict[str, str]) -> None:
     """Where nothing listens, that is said, and is an error."""
     answer = ask()

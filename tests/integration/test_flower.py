@@ -63,8 +63,8 @@ def test_without_a_password(redis_server: RedisServer, tmp_path: Path) -> None:
 
 
 def test_flowers_own_variables(redis_server: RedisServer, tmp_path: Path) -> None:
-    """What the configuration leaves alone, they set; the health check is where probes look for it all the same."""
-    address = f"127.0.0.1:{free_port()}"
+    """What the configuration leaves alone, they set; the health check is where probes look for it, at an address of IPv6 too."""
+    address = f"[::1]:{free_port()}"
     env = {"WAKEQUEUE_REDIS_URL": redis_server.url, "WAKEQUEUE_FLOWER_ADDRESS": address, "WAKEQUEUE_DATA_DIR": str(tmp_path)}
     with Process(FLOWER, env | {"FLOWER_URL_PREFIX": "shown", "WAKEQUEUE_FLOWER_PASSWORD": "hunter2"}):
         wait_until(lambda: page(f"http://{address}/healthcheck"), what="Flower")

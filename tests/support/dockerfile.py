@@ -21,6 +21,7 @@ PYTHON = Path(sys.base_prefix)
 #: Lays a stage's folder, if any may be written to, over the machine's own root, with what of the kernel's a process needs.
 MOUNTED = """
 set -e
+PATH=$PATH:/usr/sbin:/sbin
 mount -t overlay overlay -o "$LAYERS" "$ROOT"
 mount --rbind /dev "$ROOT/dev"
 mount -t proc proc "$ROOT/proc"

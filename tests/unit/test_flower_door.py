@@ -62,3 +62,20 @@ def test_without_a_password(host: str) -> None:
     assert door.refuses(asks(host)) is None  # type: ignore[arg-type]
     assert door.refuses(asks(host, "192.0.2.1")) == 403  # type: ignore[arg-type]
     assert door.refuses(asks("elsewhere.example")) == 403  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"])
+def test_a_proxy_of_this_machine_lets_in_nobody(header: str) -> None:
+    """Without a password, whoever it asks for is not on this machine; with one, it may pass that on."""
+    asked = asks("127.0.0.1", authorization=SHOWN)
+    asked.headers[header] = "192.0.2.1"
+    assert Door([]).refuses(asked) == 403  # type: ignore[arg-type]
+    assert Door(["wakequeue:hunter2"]).refuses(asked) is None  # type: ignore[arg-type]
+
+
+def test_flowers_own_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who set a password for Flower by its own name would believe it closed."""
+    monkeypatch.setenv("FLOWER_BASIC_AUTH", "me:hunter2")
+    with pytest.raises(SettingsError, match="FLOWER_BASIC_AUTH is not read") as refused:
+        credentials(load({}))
+    assert "hunter2" not in str(refused.value)

@@ -172,7 +172,14 @@ def test_a_task_that_fails(made: Made) -> None:
 def report(**changed: Any) -> Report:  # noqa: ANN401  any field
     """Return a report of two calls."""
     traces = [traceparent(f"{number:016x}", trace=f"{number:032x}") for number in (1, 2)]
-    fields = {"wakeup": WAKEUP, "traces": traces, "began_at": 100.0, "ended_at": 100.5, "stages": {"encoded": 100.25}}
+    fields = {
+        "wakeup": WAKEUP,
+        "waking": True,
+        "traces": traces,
+        "began_at": 100.0,
+        "ended_at": 100.5,
+        "stages": {"encoded": 100.25},
+    }
     return Report(**{**fields, "said": {"calls": 2}, **changed})
 
 
@@ -204,6 +211,15 @@ def test_a_report_that_another_version_left(made: Made, changed: dict[str, Any])
     assert span.context.is_valid
 
 
+@pytest.mark.parametrize("changed", [{"waking": False}, {"wakeup": ""}, {"wakeup": "damaged"}])
+def test_a_report_by_itself(made: Made, changed: dict[str, Any]) -> None:
+    """Of an awake Revision, of whose reports there is no end, or without an id that a trace can have: a trace of its own."""
+    made.traces.report(report(**changed))
+    made.traces.report(report(**changed))
+    one, other = (span.context.trace_id for span in made.spans())
+    assert len({one, other, int(WAKEUP, 16)}) == 3
+
+
 class Failing(InMemorySpanExporter):
     """Can't send anything."""
 
@@ -225,6 +241,15 @@ def test_what_it_complains_of_is_said_once(caplog: pytest.LogCaptureFixture) -> 
     assert said.getMessage().startswith("spans_lost error='Header format invalid! ")
     assert "hunter2" not in said.getMessage()
     assert not logging.getLogger("opentelemetry").propagate, "what it says is in the log once, as that"
+
+
+def test_the_words_of_an_error_are_not_said(caplog: pytest.LogCaptureFixture) -> None:
+    """They may hold a header's value, or an address with a token: its kind has to do."""
+    traces = OpenTelemetry("hook", "pod:1", InMemorySpanExporter())
+    logging.getLogger("opentelemetry.exporter.any").error("Failed: %s, reason: %s", 401, ValueError("Bearer hunter2"))
+    traces.close()
+    (said,) = (record.getMessage() for record in caplog.records if record.name == "wakequeue")
+    assert said == "spans_lost error='Failed: 401, reason: ValueError'"
 
 
 def test_another_protocol_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,17 +3,15 @@
 import logging
 import shlex
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.waiting import wait_until
 
 from wakequeue.errors import LedgerUnavailable
 from wakequeue.revision import Revision
-from wakequeue.telemetry import Bounded, Event, Paced, _line, info, warning
+from wakequeue.telemetry import Bounded, Event, _line, info, warning
 
 
 @dataclass
@@ -144,69 +142,26 @@ def test_two_bounded_events_are_counted_apart(log: pytest.LogCaptureFixture) -> 
     assert log.messages == ["unresolved", "sweep_failed"]
 
 
-# Paced.
+def test_what_comes_by_the_thousand_is_counted(log: pytest.LogCaptureFixture) -> None:
+    """So many in a time are told of one by one; how many others there were, the next line that is told says."""
+    clock = Clock(100.0)
+    bounded = Bounded(Event.RECORDED, every=1.0, most=3, clock=clock)
+    for clock.now in (100.0, 100.25, 101.0, 102.0):
+        for number in range(1_000 if clock.now == 100.25 else 2):
+            bounded.info(number=number)
+    told = ["number=0", "number=1", "number=0", "number=0 since_last=999", "number=1", "number=0", "number=1"]
+    assert log.messages == [f"recorded {text}" for text in told]
 
 
-@dataclass
-class Paces:
-    """A paced event, its clock, and what is to be done later."""
-
-    clock: Clock
-    paced: Paced
-    later: list[tuple[float, Callable[[], None]]]
-
-    def come(self, times: int) -> None:
-        """So many of them, now."""
-        for number in range(times):
-            self.paced.info(number=number)
-
-
-@pytest.fixture
-def paces() -> Paces:
-    """Three lines a second."""
-    clock, later = Clock(100.0), list[tuple[float, Callable[[], None]]]()
-    return Paces(clock, Paced(Event.RECORDED, 3, clock, lambda seconds, act: later.append((seconds, act))), later)
-
-
-def test_what_comes_by_the_thousand_is_counted(paces: Paces, log: pytest.LogCaptureFixture) -> None:
-    """So many a second are told of one by one; the others in one line, once the second is over."""
-    paces.come(2)
-    paces.clock.now = 100.25
-    paces.come(10_000)
-    assert log.messages == ["recorded number=0", "recorded number=1", "recorded number=0"]
-    ((seconds, count),) = paces.later
-    assert seconds == 0.75
-    paces.clock.now = 101.0
-    count()
-    assert log.messages[3:] == ["recorded more=9999"]
-
-
-def test_each_second_has_its_lines(paces: Paces, log: pytest.LogCaptureFixture) -> None:
-    """What was counted, and not yet told, is told once; then the counting begins anew."""
-    for paces.clock.now in (100.0, 101.0, 102.0):
-        paces.come(5)
-    paces.later.pop(0)[1]()
-    assert paces.later == []
-    assert [message for message in log.messages if "more" in message] == ["recorded more=6"]
-    assert len(log.messages) == 10
-    paces.come(1)
-    assert len(paces.later) == 1
-
-
-def test_what_is_seldom_starts_no_timer(paces: Paces, log: pytest.LogCaptureFixture) -> None:
-    """A line each, and nothing to be counted."""
-    for paces.clock.now in (100.0, 101.0, 102.0):
-        paces.come(3)
-    assert (len(log.messages), paces.later) == (9, [])
-
-
-def test_the_count_is_told_by_itself(log: pytest.LogCaptureFixture) -> None:
-    """Within about a second, though nothing more comes; by many threads at once none is left out."""
-    paced = Paced(Event.REPORTED, 3)
-    threads = [threading.Thread(target=lambda: [paced.info() for _ in range(100)]) for _ in range(4)]
+def test_many_threads_lose_no_count(log: pytest.LogCaptureFixture) -> None:
+    """Whichever of them tells, none is left out."""
+    clock = Clock()
+    bounded = Bounded(Event.REPORTED, every=1.0, most=3, clock=clock)
+    threads = [threading.Thread(target=lambda: [bounded.info() for _ in range(100)]) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    wait_until(lambda: any("more" in message for message in log.messages), what="the count")
-    assert [message for message in log.messages if "more" in message] == ["reported more=397"]
+    clock.now = 1.0
+    bounded.info()
+    assert log.messages == ["reported"] * 3 + ["reported since_last=397"]
