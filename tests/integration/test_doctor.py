@@ -241,6 +241,17 @@ def test_nobody_is_there(well: Well, redis_server: RedisServer) -> None:
     assert [(subject, grade) for subject, grade, _ in found] == [("schedules", "error"), *[("processes", "error")] * 3]
 
 
+def test_what_is_odd_in_redis_hides_nothing_else(well: Well, redis_server: RedisServer) -> None:
+    """A dead letter that is none is an error of the ledger, and who runs is told."""
+    client = redis_server.client
+    client.zadd("{wakequeue}:buried", {"1": 1})
+    client.hset("{wakequeue}:dead", "1", "[" * 100_000)
+    client.hset("{wakequeue}:processes", "odd", "0 [1]")
+    found = well.against(WAKEQUEUE_REDIS_URL=redis_server.url)
+    assert [(subject, grade) for subject, grade, _ in found] == [("ledger", "error"), *[("processes", "error")] * 2]
+    assert "what is there can't be read: RecursionError" in found[0][2]
+
+
 def test_what_is_queued_is_not_ours(well: Well, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks of another Celery application, and its default queue, are found; nothing is taken."""
     client = redis_server.client

@@ -69,6 +69,34 @@ def test_what_a_newer_version_says_besides(presences: Presences, shared_redis: R
     assert presences.all() == [Presence("a:1", "hook", "9", 1, {}, 0.012)]
 
 
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"",
+        b"0 [1]",
+        b"0 {}",
+        b"0 " + b"[" * 100_000,
+        b'x {"name":"a:1","role":"hook","version":"9","since":1}',
+        b'0 {"name":"a:1","role":"hook","version":{},"since":1}',
+        b'0 {"name":"a:1","role":"hook","version":"\\u001b[2J","since":1}',
+        b'0 {"name":"a:1","role":"[/red]","version":"9","since":1}',
+        b'0 {"name":"\xff","role":"hook","version":"9","since":1}',
+        b'0 {"name":"a:1","role":"hook","version":"9","since":1,"digests":{"zone":1}}',
+    ],
+)
+def test_what_is_no_presence_hides_nobody(presences: Presences, shared_redis: RedisServer, says: bytes) -> None:
+    """It is left out, whatever its author meant by it; so nothing that moves a terminal's cursor is shown."""
+    presences.say("f", FRONT, time.time())
+    shared_redis.client.hset(KEYS[1], "odd", says)
+    assert [one.as_dict() for one in presences.all()] == [FRONT.as_dict()]
+
+
+def test_what_an_older_version_leaves_out(presences: Presences, shared_redis: RedisServer) -> None:
+    """It is there all the same."""
+    shared_redis.client.hset(KEYS[1], "a", b'0 {"name":"a:1","role":"hook","version":"0","since":1}')
+    assert presences.all() == [Presence("a:1", "hook", "0", 1.0)]
+
+
 def test_redis_is_away_when_it_begins(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said as soon as Redis is back, and taken back at the end."""
     monkeypatch.setattr(present, "SAY_EVERY", 0.02)

@@ -1,8 +1,8 @@
 """Presence: each front, worker and beat says again and again that it is there, and what it is; *present* is the verb."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Final, Self
 
 import msgspec
 from redis import Redis
@@ -14,6 +14,9 @@ from wakequeue.reach import Reach
 SAY_EVERY: Final = 10.0
 LASTS: Final = 30.0
 
+#: What may be printed as it is, whoever wrote it: escape sequences and markup are none.
+Word = Annotated[str, msgspec.Meta(pattern=r"\A[-A-Za-z0-9._+!]{1,64}\Z")]
+
 
 @dataclass(frozen=True, slots=True)
 class Presence:
@@ -24,8 +27,8 @@ class Presence:
     """
 
     name: str
-    role: str
-    version: str
+    role: Word
+    version: Word
     since: float
     digests: Mapping[str, str] = field(default_factory=dict)
     ahead: float = 0.0
@@ -35,12 +38,13 @@ class Presence:
         return {"name": self.name, "role": self.role, "version": self.version, "since": self.since, "digests": self.digests}
 
     @classmethod
-    def parse(cls, kept: bytes) -> Self:
-        """Read what the ledger keeps; what a newer version says besides is left out."""
+    def parse(cls, kept: bytes) -> Self | None:
+        """Read what the ledger keeps; what a newer version says besides is left out. None where it is no such thing."""
         ahead, _, says = kept.partition(b" ")
-        said = msgspec.json.decode(says)
-        named = {name: said[name] for name in ("name", "role", "version", "since", "digests")}
-        return cls(**named, ahead=int(ahead) / 1000)
+        try:
+            return replace(msgspec.json.decode(says, type=cls), ahead=msgspec.json.decode(ahead, type=float) / 1000)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return None
 
 
 class Presences:
@@ -72,5 +76,5 @@ class Presences:
 
 
 def presences(kept: list[bytes]) -> list[Presence]:
-    """What the ledger keeps of processes, in the order of their roles and names."""
-    return sorted(map(Presence.parse, kept), key=lambda one: (one.role, one.name))
+    """What the ledger keeps of processes, in the order of their roles and names; what is no presence is nobody's."""
+    return sorted(filter(None, map(Presence.parse, kept)), key=lambda one: (one.role, one.name))
