@@ -12,7 +12,6 @@ import uuid
 
 from wakequeue import __version__
 from wakequeue.alike import Role, digests
-from wakequeue.errors import LedgerUnavailable
 from wakequeue.ledger.presence import SAY_EVERY, Presence, Presences
 from wakequeue.reach import Reach
 from wakequeue.settings import Settings
@@ -40,10 +39,10 @@ class Present:
 
     def _run(self) -> None:
         while True:
-            with contextlib.suppress(LedgerUnavailable):
+            with contextlib.suppress(Exception):  # whatever it is, there is another word to come
                 self._presences.say(self._key, self._presence, time.time())
             if self._closing.wait(SAY_EVERY):
                 break
-        with contextlib.suppress(LedgerUnavailable):
+        with contextlib.suppress(Exception):  # as above: it is forgotten all the same
             self._presences.leave(self._key)
         self._presences.client.close()

@@ -66,8 +66,7 @@ class Worker:
         self.present = Present("worker", reach, settings)
 
     def close(self) -> None:
-        """Stop, in the reverse order."""
-        self.present.close()
+        """Stop, in the reverse order; that it is gone is said last, for a Redis that hangs is waited for."""
         self.sweep.close()
         self.autoscaler.close()
         if self.mirroring:
@@ -75,6 +74,7 @@ class Worker:
         self.traces.close()
         self.admin.close()
         self.ledger.client.close()
+        self.present.close()
 
     def _live(self) -> dict[str, bool]:
         live = {"sender": self.autoscaler.alive, "sweep": self.sweep.alive, "consumer": not self.watchdog.stuck}

@@ -70,9 +70,9 @@ def run(settings: Settings) -> None:
     if not settings.schedules:
         info(Event.NO_SCHEDULES)
     Service(app, scheduler_cls=partial(LedgerScheduler, ours)).start()  # type: ignore[arg-type]
-    present.close()
     spans.close()
     admin.close()
+    present.close()
 
 
 def _end(*_signal: object) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import threading
 import time
 
 import pytest
@@ -106,6 +107,25 @@ def test_redis_is_away_when_it_begins(redis_server: RedisServer, monkeypatch: py
     presences = Presences(redis_server.client)
     (one,) = wait_until(presences.all, what="its word")
     assert (one.role, one.version) == ("beat", __version__)
+    ours.close()
+    assert not presences.all()
+
+
+def test_whatever_fails_it_is_said_again(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect ends neither the thread nor the process that stops."""
+    failed = threading.Event()
+
+    def fails(*_word: object) -> None:
+        failed.set()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(present, "SAY_EVERY", 0.02)
+    with monkeypatch.context() as broken:
+        broken.setattr(Presences, "say", fails)
+        ours = Present("beat", redis_server.reach, Settings())
+        assert failed.wait(5)
+    presences = Presences(redis_server.client)
+    wait_until(presences.all, what="its word")
     ours.close()
     assert not presences.all()
 
