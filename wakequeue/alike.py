@@ -4,6 +4,7 @@ from hashlib import sha256
 from typing import Final, Literal
 
 from wakequeue.setting_shown import masked
+from wakequeue.setting_types import NamespaceGlobs
 from wakequeue.settings import Settings
 
 Role = Literal["hook", "worker", "beat"]
@@ -59,11 +60,24 @@ DIGITS: Final = 8
 
 
 def digests(settings: Settings, role: Role) -> dict[str, str]:
-    """A digest of each that this role reads, as it counts. None of a secret: credentials are left out before."""
+    """A digest of each that this role reads, as it counts. None of a secret: credentials are left out before.
+
+    Only those of one version can be compared: another one may hold the same setting in another shape.
+    """
     limits = dict(zip(LIMITS, settings.limits, strict=True))
     return {name: _digest(limits.get(name, getattr(settings, name))) for name, roles in ALIKE.items() if role in roles}
 
 
 def _digest(value: object) -> str:
-    text = masked(value) if isinstance(value, str) else repr(value)
+    text = masked(value) if isinstance(value, str) else repr(_unordered(value))
     return sha256(text.encode()).hexdigest()[:DIGITS]
+
+
+def _unordered(value: object) -> object:
+    """Namespaces and tables without the order in which they are written. That of a schedule's or group's own list counts."""
+    match value:
+        case NamespaceGlobs():
+            return sorted(set(value))
+        case dict():
+            return sorted(value.items())
+    return value

@@ -15,6 +15,7 @@ from support.stat_server import StatServer
 from support.tls_relay import TlsRelay
 from support.well import Found, Well, all_well, tells_times
 
+from wakequeue import __version__
 from wakequeue.ledger import Presence, Presences
 
 
@@ -221,17 +222,19 @@ def test_others_of_another_version_with_other_settings_and_clocks(well: Well) ->
     """Each is named, and which setting it is."""
     presences = Presences(well.redis.client)
     digests = {"idle_after": "00000000", "zone": next(one for one in presences.all() if one.role == "worker").digests["zone"]}
-    presences.say("old", Presence("old:1", "worker", "0.0.9", 0.0, digests), time.time() + 7)
+    presences.say("old", Presence("old:1", "worker", "0.0.9", 0.0, digests), time.time())
+    presences.say("odd", Presence("odd:1", "worker", __version__, 0.0, digests), time.time() + 7)
     try:
         found = well.against()
     finally:
         presences.leave("old")
+        presences.leave("odd")
     assert [(subject, grade) for subject, grade, _ in found] == [("versions", "warning"), ("alike", "error"), ("clocks", "error")]
     versions, alike, clocks = (words for _, _, words in found)
     assert "0.0.9: worker old:1" in versions
     assert alike.startswith("idle_after is not the same everywhere: ")
-    assert "00000000 in worker old:1" in alike
-    assert "worker old:1 by +7" in clocks
+    assert "00000000 in worker odd:1" in alike
+    assert "worker odd:1 by +7" in clocks
 
 
 def test_nobody_is_there(well: Well, redis_server: RedisServer) -> None:

@@ -37,6 +37,27 @@ def test_limits_are_what_they_come_to() -> None:
     assert unlike(WAKEQUEUE_RATE_LIMIT="500") == set(LIMITS)
 
 
+@pytest.mark.parametrize(
+    ("name", "written", "otherwise"),
+    [
+        ("namespaces", '["shop", "team-*"]', '["team-*", "shop", "shop"]'),
+        ("groups", '{"shop/a": ["shop/b"], "shop/c": ["shop/d"]}', '{"shop/c": ["shop/d"], "shop/a": ["shop/b"]}'),
+    ],
+)
+def test_an_order_that_means_nothing_is_no_difference(name: str, written: str, otherwise: str) -> None:
+    """Such as that of patterns, and that of tables."""
+    one, other = (digests(load({f"WAKEQUEUE_{name.upper()}": text}), "worker") for text in (written, otherwise))
+    assert one == other
+
+
+def test_an_order_that_counts_is_a_difference() -> None:
+    """A schedule goes by what it wakes, as written; of a group the first ones are woken."""
+    for name, table in (("schedules", '{"office": {"every": "1h", "wakes": [%s]}}'), ("groups", '{"shop/a": [%s]}')):
+        there, back = (table % wakes for wakes in ('"shop/b", "shop/c"', '"shop/c", "shop/b"'))
+        one, other = (digests(load({f"WAKEQUEUE_{name.upper()}": text}), "worker") for text in (there, back))
+        assert one[name] != other[name]
+
+
 def test_no_digest_is_of_a_secret() -> None:
     """The endpoint counts without its credentials."""
     with_password = unlike(WAKEQUEUE_AUTOSCALER_ENDPOINT="ws://ann:hunter2@a:1")

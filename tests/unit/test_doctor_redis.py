@@ -189,6 +189,17 @@ def test_many_are_named_by_some() -> None:
     assert "0.0.9: worker old-0:1, worker old-1:1, worker old-2:1 and 2 more" in text
 
 
+def test_another_version_may_have_its_settings_in_another_shape() -> None:
+    """Digests are compared within a version: neither with those of another, nor with this doctor's."""
+    old = tuple(process("worker", version="0.0.9", digests={"zone": digest}) for digest in ("x", "y"))
+    assert [(subject, grade) for subject, grade, _ in told(seen(presences=(*RUNNING, old[0])))] == [("versions", "warning")]
+    others = tuple(replace(one, version="0.0.9") for one in RUNNING)
+    assert [subject for subject, _, _ in told(seen(presences=others), WAKEQUEUE_IDLE_AFTER="7s")] == ["versions"]
+    _, (subject, grade, text) = told(seen(presences=(*RUNNING, *old)))
+    assert (subject, grade) == ("alike", "error")
+    assert "x in worker worker:1; y in worker worker:1" in text
+
+
 def test_the_stand_ins_endpoint_is_no_difference() -> None:
     """`wakequeue up` gives its workers one that the settings don't have."""
     theirs = process("worker").digests | {"autoscaler_endpoint": "12345678"}

@@ -57,22 +57,20 @@ def versions(seen: RedisSeen, settings: Settings) -> Iterator[Finding]:  # noqa:
 
 
 def alike(seen: RedisSeen, settings: Settings) -> Iterator[Finding]:
-    """Settings that must be the same everywhere are."""
-    apart = {}
-    for name in sorted({name for one in _presences(seen) for name in one.digests}):
-        having = defaultdict(list)
-        for one in _presences(seen):
-            if name in one.digests:
-                having[one.digests[name]].append(one)
-        if len(having) > 1:
-            apart[name] = "; ".join(f"{digest} in {_named(some)}" for digest, some in having.items())
-    for name, words in apart.items():
+    """Settings that must be the same everywhere are, as far as digests tell: they do among processes of one version."""
+    having: dict[tuple[str, str], dict[str, list[Presence]]] = defaultdict(lambda: defaultdict(list))
+    for one in _presences(seen):
+        for name, digest in one.digests.items():
+            having[name, one.version][digest].append(one)
+    apart = {which: by_digest for which, by_digest in having.items() if len(by_digest) > 1}
+    for (name, _), by_digest in sorted(apart.items()):
+        words = "; ".join(f"{digest} in {_named(some)}" for digest, some in by_digest.items())
         yield Finding.error("alike", f"{name} is not the same everywhere: {words}", "Give all the same, and restart the others")
     if not apart and (others := _unlike_ours(seen, settings)):
         words = f"those that run have another {', '.join(others)} than this doctor"
         yield Finding.warning("alike", words, "Run the doctor with their settings: it judges by its own")
     elif not apart and _presences(seen):
-        yield Finding.ok("alike", "settings that must be the same everywhere are")
+        yield Finding.ok("alike", "settings that must be the same everywhere are, in each version")
 
 
 def clocks(seen: RedisSeen, settings: Settings) -> Iterator[Finding]:  # noqa: ARG001  as above
@@ -91,7 +89,7 @@ def _unlike_ours(seen: RedisSeen, settings: Settings) -> list[str]:
     ours: dict[str, str] = {}
     for role in ("hook", "worker", "beat"):
         ours |= digests(settings, role)
-    theirs = {name: digest for one in _presences(seen) for name, digest in one.digests.items()}
+    theirs = {name: digest for one in _presences(seen) if one.version == __version__ for name, digest in one.digests.items()}
     if not settings.autoscaler_endpoint:  # `wakequeue up` gave its workers a stand-in's
         del ours["autoscaler_endpoint"]
     return sorted(name for name, digest in theirs.items() if ours.get(name, digest) != digest)
