@@ -14,9 +14,9 @@ from wakequeue.settings import Settings
 
 #: What is said of the absence of each role; a beat is wanted where there are schedules.
 ABSENT: Final = {
-    "hook": ("no front runs: no call is taken", "Run `wakequeue hook`"),
-    "worker": ("no worker runs: what is recorded is not delivered", "Run `wakequeue worker`"),
-    "beat": ("there are schedules, and no beat runs: nothing starts", "Run `wakequeue beat`"),
+    "hook": ("no front says that it runs: no call is taken", "Run `wakequeue hook`"),
+    "worker": ("no worker says that it runs: what is recorded is not delivered", "Run `wakequeue worker`"),
+    "beat": ("there are schedules, and no beat says that it runs: nothing starts", "Run `wakequeue beat`"),
 }
 
 #: By how many seconds clocks may be apart before it is said, and before it is wrong.
@@ -34,9 +34,10 @@ def running(seen: RedisSeen, settings: Settings) -> Iterator[Finding]:
         yield Finding.warning("processes", words, "See to Redis, and look again")
         return
     there = Counter(one.role for one in seen.presences)
+    unsaid = f"one that hangs, or was killed, is forgotten after {LASTS:g} s, and one of an older version may say nothing"
     for role, (words, remedy) in ABSENT.items():
         if not there[role] and (role != "beat" or settings.schedules):
-            yield Finding.error("processes", words, f"{remedy}; one that hangs, or was killed, is forgotten after {LASTS:g} s")
+            yield Finding.error("processes", words, f"{remedy}; {unsaid}")
     if there:
         yield Finding.ok("processes", ", ".join(f"{count:,} {role}" for role, count in sorted(there.items())))
 
