@@ -9,12 +9,14 @@ from redis.sentinel import MasterNotFoundError
 from wakequeue import __version__
 from wakequeue.alike import Role, digests
 from wakequeue.broker import VISIBILITY_TIMEOUT
-from wakequeue.doctor import redis
+from wakequeue.doctor import queued, redis
+from wakequeue.doctor.queued import STARTS_PER_SWEEP
 from wakequeue.doctor.redis_reading import refusal
 from wakequeue.doctor.redis_seen import Held, Queue, RedisSeen, Server
 from wakequeue.doctor.seen import Refusal
 from wakequeue.errors import LedgerUnavailable
 from wakequeue.ledger import Census, Presence
+from wakequeue.ledger.scripts import script
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
 
@@ -139,7 +141,8 @@ def test_valkey_goes_by_its_own_version() -> None:
         (holding(pending=7, oldest_due_seconds=16.0), "ledger", "error", "due for 16.0 s"),
         (holding(queued_tasks=17), "ledger", "warning", "17 doorbells are queued, more than ring_below (16)"),
         (holding(Held(EMPTY, "expired"), buried=2), "ledger", "warning", "2 dead letters, the newest of them expired"),
-        (holding(Held(EMPTY, overdue=3.0), planned=1), "ledger", "error", "a planned start has been due for 3.0 s"),
+        (holding(Held(EMPTY, overdue=3.0), planned=1), "ledger", "warning", "a planned start has been due for 3.0 s, of 1 that"),
+        (holding(Held(EMPTY, overdue=16.0), planned=10_000), "ledger", "error", "a planned start has been due for 16.0 s"),
         (seen(presences=FORBIDDEN), "processes", "warning", "who runs can't be read"),
         (seen(presences=(process("worker"),)), "processes", "error", "no front says that it runs"),
         (seen(presences=(process("hook"),)), "processes", "error", "no worker says that it runs"),
@@ -156,6 +159,15 @@ def test_what_is_in_it(what: RedisSeen, subject: str, grade: str, words: str) ->
     ((found, graded, text),) = told(what)
     assert (found, graded) == (subject, grade)
     assert words in text
+
+
+def test_what_sweeps_have_yet_to_make_is_not_late() -> None:
+    """They make so many each, and come again after a time; a wake-up too waits for one."""
+    assert f"begin_planned({STARTS_PER_SWEEP}," in script("sweep")
+    assert not told(holding(Held(EMPTY, overdue=5.0), planned=10_000))
+    rarely = load({"WAKEQUEUE_SWEEP_EVERY": "5s"})
+    what = holding(Held(EMPTY, overdue=6.0), planned=1, pending=1, oldest_due_seconds=6.0)
+    assert {one.grade for one in queued.wakeups(what, rarely)} == {"ok"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Whether what is recorded is delivered: the queue, the wake-ups in the ledger, and the starts of schedules. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from wakequeue.broker import VISIBILITY_TIMEOUT
@@ -9,8 +9,11 @@ from wakequeue.doctor.redis_seen import RedisSeen
 from wakequeue.doctor.seen import Refusal
 from wakequeue.settings import Settings
 
-#: A wake-up is taken, and a planned start made, within milliseconds.
+#: A wake-up is taken, and a planned start made, within milliseconds of the sweep that finds it due.
 LATE_SECONDS: Final = 2.0
+
+#: How many planned starts a sweep makes (ledger/sweep.lua).
+STARTS_PER_SWEEP: Final = 250
 
 
 def times(seen: RedisSeen, settings: Settings) -> Iterator[Finding]:  # noqa: ARG001  every check's signature
@@ -63,12 +66,13 @@ def wakeups(seen: RedisSeen, settings: Settings) -> Iterator[Finding]:
         yield Finding.error("ledger", f"the ledger can't be read: {seen.held.detail}", _remedy(seen.held))
         return
     held, census = seen.held, seen.held.census
+    late = LATE_SECONDS + settings.sweep_every
     if census.drift_calls:
         words = f"{census.drift_calls:+,} calls are in no state: the ledger has lost them, or has them twice"
         yield Finding.error("ledger", words, "Was another database restored, or a key deleted by hand? Else report a defect")
-    if census.oldest_due_seconds > LATE_SECONDS:
-        finding = Finding.error if census.oldest_due_seconds > settings.stuck_after else Finding.warning
+    if census.oldest_due_seconds > late:
         words = f"a wake-up has been due for {census.oldest_due_seconds:,.1f} s, of {census.pending:,} that are pending"
+        finding = _grading(census.oldest_due_seconds, settings)
         yield finding("ledger", words, "See whether workers run, reach the Autoscaler, and are enough")
     if census.queued_tasks > settings.ring_below:
         words = (
@@ -78,9 +82,10 @@ def wakeups(seen: RedisSeen, settings: Settings) -> Iterator[Finding]:
     if census.buried:
         words = f"{census.buried:,} dead letters, the newest of them {held.newest_reason}"
         yield Finding.warning("ledger", words, "Look at them with `wakequeue dead list`; replay or purge them")
-    if held.overdue > LATE_SECONDS:
-        words = f"a planned start has been due for {held.overdue:,.1f} s: no worker sweeps"
-        yield Finding.error("ledger", words, "Run a worker")
+    if held.overdue > late + settings.sweep_every * (census.planned // STARTS_PER_SWEEP):
+        words = f"a planned start has been due for {held.overdue:,.1f} s, of {census.planned:,} that are planned"
+        finding = _grading(held.overdue, settings)
+        yield finding("ledger", words, "See whether a worker runs, for each sweeps")
     words = f"{census.pending:,} wake-ups pending, {census.leased:,} leased; {held.kept:,} Revisions kept warm"
     yield Finding.ok("ledger", f"{words}; {census.planned:,} starts planned; drift {census.drift_calls}")
 
@@ -94,6 +99,10 @@ def schedules(seen: RedisSeen, settings: Settings) -> Iterator[Finding]:
         yield Finding.ok("schedules", f"{words}, and a beat leads")
     else:
         yield Finding.error("schedules", f"{words}, and no beat leads: nothing starts", "Run `wakequeue beat`")
+
+
+def _grading(late_by: float, settings: Settings) -> Callable[[str, str, str], Finding]:
+    return Finding.error if late_by > settings.stuck_after else Finding.warning
 
 
 def _remedy(refusal: Refusal) -> str:
