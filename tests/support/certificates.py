@@ -4,12 +4,15 @@ import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+
+HERE: Final = ("localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,14 @@ class Authority:
         )
         self.certificate = self._write(f"{name}.pem", signed.sign(self._key, SHA256()).public_bytes(Encoding.PEM))
 
-    def issue(self, name: str, *, uris: tuple[str, ...] = (), days: float = 1) -> Pair:
-        """A certificate for localhost, 127.0.0.1 and these URIs, such as a SPIFFE id; again under the same name, another one.
+    def issue(self, name: str, *, hosts: tuple[str, ...] = HERE, uris: tuple[str, ...] = (), days: float = 1) -> Pair:
+        """A certificate for these hosts and these URIs, such as a SPIFFE id; again under the same name, another one.
 
         It is valid from yesterday, for so many days from now on.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         names = [
-            x509.DNSName("localhost"),
-            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+            *(x509.IPAddress(ipaddress.ip_address(one)) if one[-1].isdigit() else x509.DNSName(one) for one in hosts),
             *map(x509.UniformResourceIdentifier, uris),
         ]
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

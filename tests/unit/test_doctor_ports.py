@@ -5,9 +5,16 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health, health_pb2_grpc
+from support.certificates import Authority, Pair
 
 from wakequeue.doctor import autoscaler, causes, grpc_port, ports
 from wakequeue.doctor import command as command_module
@@ -110,6 +117,7 @@ def test_flower(answer: ports.Answer | Exception, grade: str) -> None:
         (Seen("SERVING", without_token=grpc.StatusCode.PERMISSION_DENIED), TOKEN, "ok"),
         (Seen("SERVING", without_token=grpc.StatusCode.OK), TOKEN, "error"),
         (Seen("SERVING", without_token=grpc.StatusCode.OK), {}, "ok"),
+        (Seen("SERVING", without_token=grpc.StatusCode.DEADLINE_EXCEEDED), TOKEN, "ok"),
     ],
 )
 def test_grpc(seen: Seen, environ: dict[str, str], grade: str) -> None:
@@ -117,6 +125,71 @@ def test_grpc(seen: Seen, environ: dict[str, str], grade: str) -> None:
     (finding,) = grpc_port.health(seen, load(environ))
     assert finding.grade == grade
     assert "let-me-in" not in finding.text
+
+
+@contextmanager
+def serving(pair: Pair, *, client_ca: Path | None = None) -> Iterator[Settings]:
+    """A gRPC server that says that it serves, and what a front as that one would be set to."""
+    server = grpc.server(ThreadPoolExecutor(2))
+    health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
+    shown = [(pair.key.read_bytes(), pair.certificate.read_bytes())]
+    credentials = grpc.ssl_server_credentials(shown, client_ca and client_ca.read_bytes(), client_ca is not None)
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    server.start()
+    files = {"certificate": pair.certificate, "key": pair.key} | ({"client_ca": client_ca} if client_ca else {})
+    try:
+        yield load(
+            {"WAKEQUEUE_GRPC_ADDRESS": f"127.0.0.1:{port}"}
+            | {f"WAKEQUEUE_GRPC_{name.upper()}_FILE": str(file) for name, file in files.items()}
+        )
+    finally:
+        server.stop(None)
+
+
+@pytest.mark.parametrize("hosts", [("hook.shop.svc",), ("*.shop.svc",), ("10.0.0.7",), ("fd00::7",), ("10.0.0.7", "a.b")])
+def test_whatever_host_a_certificate_is_for_it_is_asked(tmp_path: Path, hosts: tuple[str, ...]) -> None:
+    """Not as what it was called: another machine calls it otherwise."""
+    with serving(Authority(tmp_path).issue("front", hosts=hosts, days=30)) as settings:
+        found = grpc_port.examine(settings)
+    assert [one.grade for one in found] == ["ok", "ok"]
+    assert found[0].words == f"{settings.grpc_address} serves"
+
+
+def test_a_certificate_for_no_host(tmp_path: Path) -> None:
+    """Such as a SPIFFE id's: gRPC would call no port that shows it, and TLS alone is seen."""
+    with serving(Authority(tmp_path).issue("front", hosts=(), uris=("spiffe://a/front",), days=30)) as settings:
+        found = grpc_port.examine(settings)
+    assert [one.grade for one in found] == ["ok", "ok"]
+    assert "can't be asked whether it serves: its certificate names no host" in found[0].words
+
+
+def test_clients_of_another_authority(tmp_path: Path) -> None:
+    """The front's own certificate is none of theirs, which is well; it is asked where it is."""
+    authority, other = Authority(tmp_path), Authority(tmp_path, "clients")
+    pair = authority.issue("front", days=30)
+    with serving(pair, client_ca=authority.certificate) as settings:
+        assert grpc_port.examine(settings)[0].words == f"{settings.grpc_address} serves"
+    with serving(pair, client_ca=other.certificate) as settings:
+        found = grpc_port.examine(settings)
+    assert [one.grade for one in found] == ["ok", "ok"]
+    assert "can't be asked whether it serves: clients need a certificate" in found[0].words
+
+
+def test_an_authority_that_does_not_say_what_its_key_is_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.13 would refuse it."""
+    make = ssl.create_default_context
+
+    def strict(**options: Any) -> ssl.SSLContext:  # noqa: ANN401  whatever that takes
+        context = make(**options)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    authority = Authority(tmp_path)
+    pair = authority.issue("front", days=30)
+    pair.certificate.write_bytes(pair.certificate.read_bytes() + authority.certificate.read_bytes())
+    with serving(pair) as settings:
+        assert [one.grade for one in grpc_port.examine(settings)] == ["ok", "ok"]
 
 
 @pytest.mark.parametrize(("days", "grade"), [(13, "warning"), (15, "ok")])

@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,7 +35,10 @@ REFUSALS: Final = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_D
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a front's port said: the code of its health check, with words of gRPC's; and what a call without token got."""
+    """What a front's port said: the code of its health check, with words of gRPC's; and what a call without token got.
+
+    `health` is empty where its certificate has no name by which gRPC would call it.
+    """
 
     health: str
     detail: str = ""
@@ -63,10 +67,14 @@ def examine(settings: Settings) -> list[Finding]:
 
 def health(seen: Seen, settings: Settings) -> Iterator[Finding]:
     """It serves, and lets nobody in without the token that is set."""
-    if seen.health != "SERVING":
+    needs_certificate = settings.grpc_client_ca_file and seen.health == grpc.StatusCode.UNAVAILABLE.name
+    if not seen.health or needs_certificate:
+        why_not = "clients need a certificate, and its own is none" if needs_certificate else "its certificate names no host"
+        yield Finding.ok(SUBJECT, f"{settings.grpc_address} speaks TLS; it can't be asked whether it serves: {why_not}")
+    elif seen.health != "SERVING":
         words = f"{settings.grpc_address} doesn't serve: {seen.health} {seen.detail}".rstrip()
         yield Finding.error(SUBJECT, words, "See what listens there, and its log; a front that is being stopped says so too")
-    elif (settings.grpc_token or settings.grpc_token_file) and seen.without_token not in REFUSALS:
+    elif (settings.grpc_token or settings.grpc_token_file) and seen.without_token is grpc.StatusCode.OK:
         words = f"{settings.grpc_address} lets in a call without the token that is set"
         yield Finding.error(SUBJECT, words, "Restart the front with grpc_token or grpc_token_file set as here")
     else:
@@ -94,7 +102,8 @@ def bad_certificate(detail: str, settings: Settings) -> Finding:
 def _certificate(settings: Settings) -> dict[str, Any]:
     """What the port shows, trusted as the file that it is from. Raises OSError where it isn't, or not any more."""
     context = ssl.create_default_context(cafile=settings.grpc_certificate_file)
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # By default, Python 3.13 and later refuse authorities that don't say what their keys are for; gRPC's clients don't.
+    context.verify_flags = (context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN) & ~ssl.VERIFY_X509_STRICT
     context.check_hostname = False
     context.set_alpn_protocols(["h2"])
     if settings.grpc_client_ca_file:
@@ -105,6 +114,8 @@ def _certificate(settings: Settings) -> dict[str, Any]:
 
 
 def _asked(settings: Settings, certificate: dict[str, Any] | None) -> Seen:
+    if certificate and not _name(certificate):
+        return Seen("")
     with contextlib.closing(_channel(settings, certificate)) as channel:
         try:
             answer = _check(channel)(health_pb2.HealthCheckRequest(), timeout=SECONDS)
@@ -121,9 +132,14 @@ def _channel(settings: Settings, certificate: dict[str, Any] | None) -> grpc.Cha
         return grpc.insecure_channel(address)
     shared = Path(settings.grpc_certificate_file).read_bytes()
     own = (Path(settings.grpc_key_file).read_bytes(), shared) if settings.grpc_client_ca_file else (None, None)
-    name = next((name for kind, name in certificate.get("subjectAltName", ()) if kind == "DNS"), address.host)
-    options = [("grpc.ssl_target_name_override", name.replace("*", "any"))]
+    options = [("grpc.ssl_target_name_override", _name(certificate))]
     return grpc.secure_channel(address, grpc.ssl_channel_credentials(shared, *own), options)
+
+
+def _name(certificate: dict[str, Any]) -> str:
+    """What gRPC may take it to have called, so that the certificate is for that; empty where it is for URIs alone."""
+    names = {kind: name for kind, name in certificate.get("subjectAltName", ()) if kind in {"DNS", "IP Address"}}
+    return names.get("DNS", "").replace("*", "any") or str(ip_address(names["IP Address"])) if names else ""
 
 
 def _check(channel: grpc.Channel) -> "grpc.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]":
