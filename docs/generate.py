@@ -14,6 +14,7 @@ from prometheus_client import Metric
 from prometheus_client.metrics import MetricWrapperBase
 
 from wakequeue import telemetry
+from wakequeue.events import Event
 from wakequeue.setting_needs import NEEDS
 from wakequeue.setting_sources import LESS, ORIGINAL_NAMES, PREFIX, allowed
 from wakequeue.setting_types import SECONDS, Seconds
@@ -157,8 +158,8 @@ def labels(metric: MetricWrapperBase, families: list[Metric]) -> str:
 
 def events() -> str:
     """`docs/log-events.md`."""
-    members: dict[str, Enum] = dict(telemetry.Event.__members__)
-    return EVENTS + "".join(f"| `{members[one.name].value}` | {escaped(one.comment)} |\n" for one in commented(telemetry.Event))
+    members: dict[str, Enum] = dict(Event.__members__)
+    return EVENTS + "".join(f"| `{members[one.name].value}` | {escaped(one.comment)} |\n" for one in commented(Event))
 
 
 def escaped(text: str) -> str:

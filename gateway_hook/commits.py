@@ -13,9 +13,10 @@ from typing import Final, Literal, NamedTuple, Protocol
 
 from gateway_hook.tallies import Tallies, Tally
 from wakequeue.errors import LedgerUnavailable
+from wakequeue.events import Event, info, warning
 from wakequeue.ledger import Begun, Commit, Entry, Recorded, Start
 from wakequeue.revision import Revision
-from wakequeue.telemetry import RECORD, Event, info, warning
+from wakequeue.telemetry import RECORD
 
 #: How long to wait before a commit that failed is sent again, in seconds.
 RETRY_AFTER: Final = 0.05

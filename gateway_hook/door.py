@@ -12,9 +12,10 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH
 
 from gateway_hook.admission import Refusal, name_of, refused_client, refused_token, tokens_shown
 from gateway_hook.files import Renewed, read, unusable
+from wakequeue.events import Bounded, Event
 from wakequeue.setting_types import WORD
 from wakequeue.settings import Settings
-from wakequeue.telemetry import REFUSED, Bounded, Event
+from wakequeue.telemetry import REFUSED
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]

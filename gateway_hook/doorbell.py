@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 from kombu.exceptions import OperationalError
 
+from wakequeue.events import Bounded, Event
 from wakequeue.revision import Revision
-from wakequeue.telemetry import DOORBELLS, Bounded, Event
+from wakequeue.telemetry import DOORBELLS
 
 Ring = Callable[[Mapping[Revision, str]], int]
 

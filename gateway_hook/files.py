@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from wakequeue.errors import SettingsError
+from wakequeue.events import Event, info, warning
 from wakequeue.setting_sources import PREFIX
 from wakequeue.settings import Settings
-from wakequeue.telemetry import Event, info, warning
 
 T = TypeVar("T")
 

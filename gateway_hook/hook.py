@@ -22,10 +22,11 @@ from gateway_hook.rules import Ignored, Rules
 from wakequeue.by_hand import Asked
 from wakequeue.cluster.knowledge import Cluster
 from wakequeue.errors import Unresolved
+from wakequeue.events import Bounded, Event
 from wakequeue.ledger import Start
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
-from wakequeue.telemetry import ANSWER, CALLS, IGNORED, UNRESOLVED, Bounded, Event
+from wakequeue.telemetry import ANSWER, CALLS, IGNORED, UNRESOLVED
 from wakequeue.traces import NO_TRACES, UNTRACED, Span, Traces
 
 #: What is kept of a request's id: ids are as long as a client likes, and this many bytes tell them apart.

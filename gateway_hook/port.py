@@ -14,8 +14,8 @@ from gateway_hook.door import Door
 from gateway_hook.hook import Hook
 from gateway_hook.quiet import until_quiet
 from wakequeue.errors import CannotStart
+from wakequeue.events import Event, warning
 from wakequeue.settings import Settings
-from wakequeue.telemetry import Event, warning
 
 #: Mixer keeps one connection per replica with up to 1,024 calls in flight on it, and a burst comes from several at once. gRPC
 #: cancels calls that wait to be accepted beyond its own limits (1,000, and 3,000 hard), which would be HTTP 500 for their users.

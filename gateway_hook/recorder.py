@@ -33,10 +33,11 @@ from gateway_hook.tallies import Tallies
 from gateway_hook.waiting import Attempt, Waiting
 from wakequeue.cluster.knowledge import Cluster
 from wakequeue.errors import LedgerUnavailable
+from wakequeue.events import Bounded, Event, often, warning
 from wakequeue.ledger import Start
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
-from wakequeue.telemetry import BUFFERED, DROPPED, PASSED, RECORDED, Bounded, Event, often, warning
+from wakequeue.telemetry import BUFFERED, DROPPED, PASSED, RECORDED
 from wakequeue.traces import UNTRACED, Span
 
 #: How many waiting requests are remembered: each costs some 300 bytes.

@@ -24,6 +24,7 @@ from wakequeue.admin import AdminServer
 from wakequeue.cluster import access
 from wakequeue.cluster.knowledge import Unknown
 from wakequeue.cluster.objects import FRONT as MIRRORED
+from wakequeue.events import Event, info, warning
 from wakequeue.ledger import FrontLedger, WorkerLedger
 from wakequeue.logs import configure_logging
 from wakequeue.present import Present
@@ -31,7 +32,7 @@ from wakequeue.reach import Reach
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
 from wakequeue.stopping import told_to_stop
-from wakequeue.telemetry import FRONT, Event, info, warning
+from wakequeue.telemetry import FRONT
 
 
 @click.command()

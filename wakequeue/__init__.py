@@ -14,7 +14,8 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     asyncio_redis             what redis-py's own asyncio classes leave undone
     ledger                    the truth about every wake-up, in Redis
     broker                    the Celery configuration, and the doorbell
-    telemetry, logs, admin    metrics, log events and how they are written, and the port that serves metrics
+    telemetry, admin          metrics, and the port that serves them
+    events, logs              log events, and how they are written
     traces, otel              spans, which continue what gateways trace; made by OpenTelemetry, or not at all
     present, alike            that a process is there; which settings all must have alike
     errors                    every error, by what its catcher does next

@@ -11,8 +11,8 @@ from prometheus_client import make_wsgi_app
 from prometheus_client.registry import CollectorRegistry
 
 from wakequeue.errors import CannotStart
+from wakequeue.events import Event, warning
 from wakequeue.setting_types import Address
-from wakequeue.telemetry import Event, warning
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment

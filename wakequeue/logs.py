@@ -21,7 +21,7 @@ _log: Final = logging.getLogger("wakequeue")
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes the records of one role's process as JSON objects; see `wakequeue.telemetry` for those that are events."""
+    """Writes the records of one role's process as JSON objects; see `wakequeue.events` for those of ours."""
 
     def __init__(self, role: str) -> None:
         super().__init__()

@@ -42,7 +42,7 @@ from opentelemetry.trace import Span as OtelSpan
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from wakequeue import __version__
-from wakequeue.telemetry import Bounded, Event
+from wakequeue.events import Bounded, Event
 from wakequeue.traces import Fields, Report, Said, Span, Traces
 
 #: How long a process that ends may take to send its last spans.

@@ -22,6 +22,7 @@ from wakequeue.cluster.knowledge import Unknown
 from wakequeue.cluster.objects import WORKER as MIRRORED
 from wakequeue.codecs import codec_for
 from wakequeue.errors import SettingsError
+from wakequeue.events import Event, info
 from wakequeue.ledger import Starts, WorkerLedger
 from wakequeue.logs import configure_logging, say_at_once
 from wakequeue.present import Present
@@ -29,7 +30,7 @@ from wakequeue.reach import Reach
 from wakequeue.setting_shown import masked
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
-from wakequeue.telemetry import WORKER, Event, info
+from wakequeue.telemetry import WORKER
 from wakequeue.traces import Traces
 from workers import tasks
 from workers.autoscaler import AutoscalerConnection

@@ -23,10 +23,11 @@ from websockets.frames import Close, CloseCode
 
 from wakequeue.codecs import Frame
 from wakequeue.errors import AutoscalerUnavailable
+from wakequeue.events import Bounded, Event, info
 from wakequeue.opening import opening
 from wakequeue.setting_shown import masked
 from wakequeue.settings import Settings
-from wakequeue.telemetry import CONFIRM, CONNECTED, FRAMES, PONGS, RECONNECTS, SEND, Bounded, Event, info
+from wakequeue.telemetry import CONFIRM, CONNECTED, FRAMES, PONGS, RECONNECTS, SEND
 
 #: Knative's own client: 3 s for the handshake (knative.dev/pkg websocket/connection.go).
 HANDSHAKE_SECONDS: Final = 3.0

@@ -17,10 +17,11 @@ from kombu.exceptions import OperationalError
 
 from wakequeue.broker import STARTS
 from wakequeue.errors import LedgerUnavailable
+from wakequeue.events import Bounded, Event, info, warning
 from wakequeue.ledger import Led, Starts
 from wakequeue.schedule import Schedule, newest_due, next_start
 from wakequeue.settings import Settings
-from wakequeue.telemetry import LEADS, STARTS_SENT, Bounded, Event, info, warning
+from wakequeue.telemetry import LEADS, STARTS_SENT
 
 #: For how long a beat leads that isn't heard of again; and how often each is heard of, or looks whether it may lead.
 LEAD_SECONDS: Final = 3.0

@@ -13,13 +13,14 @@ from celery.beat import Scheduler, Service
 
 from wakequeue import broker, traces
 from wakequeue.admin import AdminServer
+from wakequeue.events import Event, info
 from wakequeue.ledger import Starts
 from wakequeue.logs import configure_logging
 from wakequeue.present import Present
 from wakequeue.reach import Reach
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
-from wakequeue.telemetry import BEAT, Event, info
+from wakequeue.telemetry import BEAT
 from workers.beat import Beat
 
 

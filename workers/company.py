@@ -6,11 +6,11 @@ from typing import Final
 from wakequeue.broker import QUEUE, REVISIONS_PER_DOORBELL
 from wakequeue.cluster.knowledge import Cluster
 from wakequeue.errors import LedgerUnavailable
+from wakequeue.events import Bounded, Event
 from wakequeue.groups import Groups
 from wakequeue.ledger import Lease, Start, Starts, Taken, WorkerLedger
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
-from wakequeue.telemetry import Bounded, Event
 
 #: What the callers of those begin with that wake in company: they wake nobody else.
 IN_COMPANY: Final = "group "

@@ -19,11 +19,12 @@ from wakequeue.cluster.knowledge import Cluster
 from wakequeue.codecs import Codec, Frame
 from wakequeue.episode import Step, decide, rest
 from wakequeue.errors import AutoscalerUnavailable, Expired, Permanent, Unencodable
+from wakequeue.events import Event, often, warning
 from wakequeue.ledger import Lease, Taken, WorkerLedger
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.stat import StatMessage
-from wakequeue.telemetry import BURIED, DELAYED, LEASES_LOST, QUEUE, RELEASED, REPORTS, REQUESTS, Event, often, warning
+from wakequeue.telemetry import BURIED, DELAYED, LEASES_LOST, QUEUE, RELEASED, REPORTS, REQUESTS
 from wakequeue.traces import NO_TRACES, Traces
 from workers.autoscaler import Autoscaler
 from workers.company import Company

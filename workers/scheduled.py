@@ -14,12 +14,13 @@ from kombu.exceptions import OperationalError
 
 from wakequeue.allowed import may_wake
 from wakequeue.cluster.knowledge import Cluster
+from wakequeue.events import Bounded, Event, info
 from wakequeue.ledger import Start, Starts
 from wakequeue.named import is_pattern, revisions_named
 from wakequeue.revision import Revision
 from wakequeue.schedule import Schedule
 from wakequeue.settings import Settings
-from wakequeue.telemetry import BURIED, DOORBELLS, LEFT_OUT, SCHEDULES, Bounded, Event, info
+from wakequeue.telemetry import BURIED, DOORBELLS, LEFT_OUT, SCHEDULES
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 
 from wakequeue.broker import QUEUE
 from wakequeue.errors import LedgerUnavailable
+from wakequeue.events import Bounded, Event, warning
 from wakequeue.ledger import Census, WorkerLedger
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
@@ -29,9 +30,6 @@ from wakequeue.telemetry import (
     PLANNED,
     QUEUED,
     WAKEUPS,
-    Bounded,
-    Event,
-    warning,
 )
 from workers.hastener import Hastener
 from workers.watchdog import Watchdog

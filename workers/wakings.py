@@ -5,8 +5,9 @@ from typing import Final
 
 from wakequeue.cluster.knowledge import Cluster
 from wakequeue.episode import Step
+from wakequeue.events import Bounded, Event, often
 from wakequeue.ledger import Lease, Settled
-from wakequeue.telemetry import BURIED, COLD_START, WAKINGS, Bounded, Event, often
+from wakequeue.telemetry import BURIED, COLD_START, WAKINGS
 
 #: The cause of an unwoken waking where Knative says none.
 NO_COMPLAINT: Final = "not ready, and Knative says nothing against it"

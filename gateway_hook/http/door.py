@@ -4,9 +4,10 @@ from gateway_hook.admission import Refusal, refused_token, tokens_shown
 from gateway_hook.door import tokens
 from gateway_hook.http.answers import NO_CERTIFICATE, NOT_OPEN, Answer, to_refused
 from gateway_hook.http.request import Headers
+from wakequeue.events import Bounded, Event
 from wakequeue.setting_types import is_loopback
 from wakequeue.settings import Settings
-from wakequeue.telemetry import REFUSED, Bounded, Event
+from wakequeue.telemetry import REFUSED
 
 
 class WakeDoor:

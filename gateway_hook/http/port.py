@@ -15,8 +15,8 @@ from gateway_hook.http import connections  # noqa: F401  it puts its own in the 
 from gateway_hook.http.app import App
 from gateway_hook.quiet import until_quiet
 from wakequeue.errors import CannotStart
+from wakequeue.events import Bounded, Event
 from wakequeue.settings import Settings
-from wakequeue.telemetry import Bounded, Event
 
 #: The most bytes of one request's headers: a little more than Envoy lets through, 60 KiB, unless it is told otherwise.
 HEADER_BYTES: Final = 1 << 16

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wakequeue.errors import LedgerUnavailable
+from wakequeue.events import Event, info, warning
 from wakequeue.logs import JsonFormatter, configure_logging, passed_on, say_at_once
 from wakequeue.revision import Revision
 from wakequeue.setting_types import Secret
-from wakequeue.telemetry import Event, info, warning
 
 
 class Terminal(io.StringIO):

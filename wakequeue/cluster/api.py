@@ -18,7 +18,7 @@ from msgspec import Struct, field
 
 from wakequeue.cluster.mirrored import Collection, Meta, Mirrored
 from wakequeue.errors import WakeQueueError
-from wakequeue.telemetry import Bounded, Event
+from wakequeue.events import Bounded, Event
 
 #: How many objects are asked for at once: some 2 MB of Revisions.
 PAGE: Final = 250

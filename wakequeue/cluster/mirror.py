@@ -19,8 +19,9 @@ from wakequeue.cluster.objects import EndpointSlice, RevisionObject
 from wakequeue.cluster.reflector import Reflector
 from wakequeue.cluster.routes import Route
 from wakequeue.cluster.view import View
+from wakequeue.events import Event, info, warning
 from wakequeue.revision import Revision
-from wakequeue.telemetry import CLUSTER_OBJECTS, Event, info, warning
+from wakequeue.telemetry import CLUSTER_OBJECTS
 
 #: For how long readiness is believed that is no longer watched: as long as it takes to watch again.
 BELIEVED_SECONDS: Final = 2.0

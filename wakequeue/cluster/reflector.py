@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from wakequeue.cluster.api import Api, ApiAway, Change
 from wakequeue.cluster.mirrored import Collection
-from wakequeue.telemetry import CLUSTER_AGE, CLUSTER_LISTS, CLUSTER_WATCHES, Event, info, warning
+from wakequeue.events import Event, info, warning
+from wakequeue.telemetry import CLUSTER_AGE, CLUSTER_LISTS, CLUSTER_WATCHES
 
 #: The first and the longest back-off from an API that is away, and the longest from one that refuses.
 RETRY_AFTER: Final = 0.05

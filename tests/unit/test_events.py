@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wakequeue.errors import LedgerUnavailable
+from wakequeue.events import Bounded, Event, _line, info, warning
 from wakequeue.revision import Revision
-from wakequeue.telemetry import Bounded, Event, _line, info, warning
 
 
 @dataclass
