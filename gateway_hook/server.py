@@ -7,7 +7,7 @@ import socket
 import time
 import uuid
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -31,8 +31,11 @@ from wakequeue.present import Present
 from wakequeue.reach import Reach
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
-from wakequeue.stopping import told_to_stop
+from wakequeue.stopping import end_within, told_to_stop
 from wakequeue.telemetry import FRONT
+
+#: How much longer than `drain_within` a front may take to end, for what it has to close after that.
+SPARE_SECONDS: Final = 4.0
 
 
 @click.command()
@@ -79,6 +82,7 @@ async def _serve(settings: Settings) -> None:
 
     await port.keep_open(told)
     info(Event.DRAINING, role="hook")
+    end_within(settings.drain_within + SPARE_SECONDS)
     drained_at = time.monotonic() + settings.drain_within
     serving.clear()
     await asyncio.gather(*(one.close(settings.drain_within * 3 / 4) for one in (port, http)))

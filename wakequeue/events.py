@@ -19,6 +19,8 @@ class Event(StrEnum):
     STARTED = "started"
     #: A process was told to stop and finishes what it has begun.
     DRAINING = "draining"
+    #: A process that was told to stop didn't end in time, and ends now, whatever it still waited for.
+    ENDED_LATE = "ended_late"
     #: gRPC's server ended by itself, as a call with a malformed path has it do; another one listens.
     SERVER_ENDED = "server_ended"
     #: A call named no Revision; its user was let through, and nothing was recorded.

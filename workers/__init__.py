@@ -18,6 +18,7 @@
     beating      `wakequeue beat`, and its process
     flowerconfig Flower's configuration
     flower_door  who may look at Flower
+    flower_end   what it leaves, and doesn't wait for
     flower_tasks how its pages show the two tasks
     broker_page  Flower's page of the queues
 

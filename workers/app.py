@@ -8,7 +8,6 @@ import functools
 import os
 import socket
 import sys
-import threading
 import uuid
 from typing import NoReturn
 
@@ -30,6 +29,7 @@ from wakequeue.reach import Reach
 from wakequeue.setting_shown import masked
 from wakequeue.setting_sources import load
 from wakequeue.settings import Settings
+from wakequeue.stopping import end_within
 from wakequeue.telemetry import WORKER
 from wakequeue.traces import Traces
 from workers import tasks
@@ -95,10 +95,11 @@ try:
     settings = load()
     reach = Reach(settings)
     if "flower" in sys.argv:  # and in no other process: a worker needs none of what Flower brings
-        from workers import broker_page, flower_door
+        from workers import broker_page, flower_door, flower_end
 
         broker_page.install(reach)
         flower_door.install(settings)
+        flower_end.install()
 except SettingsError as error:
     _refuse(error)
 app = broker.make_app(reach)
@@ -153,9 +154,7 @@ def _say_ready(**_signal: object) -> None:
 @signals.worker_shutting_down.connect
 def _bound_the_stop(**_signal: object) -> None:
     """Celery would wait for a Redis that hangs; what is left undone, another worker does."""
-    bound = threading.Timer(settings.drain_within, os._exit, (1,))
-    bound.daemon = True
-    bound.start()
+    end_within(settings.drain_within)
 
 
 @signals.worker_shutdown.connect

@@ -5,6 +5,7 @@ import socket
 import sys
 import warnings
 from socket import AF_INET, AF_INET6
+from typing import NoReturn
 
 import click
 from celery.bin.celery import celery
@@ -20,7 +21,7 @@ def worker() -> None:
     # Celery warns root of pickled messages; this application takes none.
     warnings.simplefilter("ignore", SecurityWarning)
     name = f"--hostname=worker-{os.getpid()}@%h"
-    sys.exit(_celery("worker", name, "--task-events", "--without-gossip", "--without-mingle", "--loglevel=WARNING"))
+    _run("worker", name, "--task-events", "--without-gossip", "--without-mingle", "--loglevel=WARNING")
 
 
 @click.command()
@@ -35,13 +36,9 @@ def flower() -> None:
         msg = f"can't listen on {address} (WAKEQUEUE_FLOWER_ADDRESS): {error.strerror}"
         raise CannotStart(msg) from error
     configure_logging(settings.log_format, "flower")
-    code = _celery("flower")
-    # Threads of Flower's may wait for what it asked workers, one after the other and a second each; nobody waits for that any more.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    _run("flower")
 
 
-def _celery(*arguments: str) -> int:
-    """The exit code of a command of Celery's, which `Celery.start` would drop: a supervisor goes by it."""
-    return celery.main(args=["-A", "workers.app", "--quiet", *arguments], standalone_mode=False) or 0
+def _run(*arguments: str) -> NoReturn:
+    """End with the exit code of a command of Celery's, which `Celery.start` would drop: a supervisor goes by it."""
+    sys.exit(celery.main(args=["-A", "workers.app", "--quiet", *arguments], standalone_mode=False))

@@ -50,7 +50,7 @@ def test_while_nothing_is_confirmed(trial: Trial) -> None:
     assert site.settled(row.recorded, within=RECOVERED_WITHIN).drift_calls == 0
 
 
-@mutant("nothing bounds the stop", "workers/app.py", "    bound.start()\n", "")
+@mutant("nothing bounds the stop", "wakequeue/stopping.py", "    bound.start()\n", "")
 def test_while_redis_hangs(trial: Trial) -> None:
     """Redis hangs: the worker ends within `drain_within`, and a little; its leases run out and another delivers."""
     site = Site.on(trial.stack, trial.env | {"WAKEQUEUE_DRAIN_WITHIN": "1s"})

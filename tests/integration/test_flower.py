@@ -1,12 +1,14 @@
 """Flower as we run it: behind its door, with tasks that can be read, and a history that outlives it."""
 
 import json
+import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.flower import asked, page, paths, shown_by_flower
+from support.flower import PASSWORD, asked, page, paths, shown_by_flower
 from support.installation import Installation
 from support.mixer import check_all, request
 from support.processes import BIN, Process, free_port
@@ -110,6 +112,22 @@ def test_history_outlives_it(installation: Installation, stat_server: StatServer
     flower, url = shown_by_flower(installation, worker)
     assert "moving it aside" in flower.output
     assert first["uuid"] not in {one["uuid"] for one in shown(url)}
+
+
+def test_it_ends_at_once(redis_server: RedisServer, tmp_path: Path) -> None:
+    """Whatever it waits for, be it for a Redis that hangs, and with its history kept."""
+    address = f"127.0.0.1:{free_port()}"
+    env = {"WAKEQUEUE_REDIS_URL": redis_server.url, "WAKEQUEUE_FLOWER_ADDRESS": address, "WAKEQUEUE_DATA_DIR": str(tmp_path)}
+    with Process(FLOWER, env | {"WAKEQUEUE_FLOWER_PASSWORD": PASSWORD}) as flower, ThreadPoolExecutor() as visitors:
+        wait_until(lambda: page(f"http://{address}/healthcheck"), what="Flower")
+        redis_server.pause()
+        visitors.submit(page, f"http://{address}/api/workers?refresh=1")
+        assert page(f"http://{address}/healthcheck")
+        began = time.monotonic()
+        assert flower.stop() == 0
+        assert time.monotonic() - began < 3
+        redis_server.resume()
+    assert list(tmp_path.glob("flower*"))
 
 
 def test_a_history_that_can_not_be_kept(redis_server: RedisServer, tmp_path: Path) -> None:
