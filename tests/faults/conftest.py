@@ -1,6 +1,7 @@
 """The faults: each is done to real processes, makes a row of the table at the end, and has a mutant that fails it.
 
-`make faults` does each so often as CI has time for; `make faults FULL=1`, as often as it takes to trust it.
+`make faults` does each so often as CI has time for; `make faults FULL=1`, as often as it takes to trust it. `make mutants` does
+each to its mutants.
 """
 
 from collections.abc import Callable, Iterator

@@ -47,14 +47,15 @@ def clean_environment() -> dict[str, str]:
 
 
 class Process:
-    """A running command; its output is in `lines`."""
+    """A running command; its output is in `lines`. A variable that is empty is as if it weren't there."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], cwd: Path | None = None) -> None:
         self.command = command
+        variables = clean_environment() | {"PYTHONUNBUFFERED": "1", "WAKEQUEUE_LOG_FORMAT": "text"} | dict(env)
         self.lines: list[str] = []
         self._process = subprocess.Popen(
             command,
-            env=clean_environment() | {"PYTHONUNBUFFERED": "1", "WAKEQUEUE_LOG_FORMAT": "text"} | dict(env),
+            env={name: value for name, value in variables.items() if value},
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

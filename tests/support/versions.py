@@ -24,7 +24,8 @@ class Version:
         """Write them; returns the environment in which processes run them."""
         with tarfile.open(fileobj=BytesIO(_git("archive", self.commit, *PACKAGES))) as archive:
             archive.extractall(folder, filter="data")
-        return {"PYTHONPATH": str(folder)}
+        # They may not know this setting, which every process of the tests has.
+        return {"PYTHONPATH": str(folder), "WAKEQUEUE_LOG_FORMAT": ""}
 
 
 def previous() -> Version:
