@@ -18,7 +18,7 @@ up: .venv/installed ## run everything on this machine: Redis, front, worker, Flo
 
 test: .venv/installed .venv/tools $(ENVOY) $(HELM) $(PROMETHEUS) ## run the tests, against the wheel
 	$(BIN)/pytest -m alone
-	$(BIN)/pytest -m "not alone" -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder
 
 faults: .venv/installed .venv/tools ## hurt real processes, and show that nothing is lost (FULL=1: as often as it takes to trust it)
 	$(BIN)/pytest tests/faults -k "not mutant" $(if $(FULL),--full --timeout=3600)

@@ -89,6 +89,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ids: set[str] = set()
         #: The plans, each with whether its time has come.
         self.plans: dict[Plan, bool] = {}
+        self.planned_so_far = 0
         #: The token of a trial of which none has come back.
         self.trial: int | None = None
 
@@ -178,7 +179,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(revision=st.sampled_from(REVISIONS), hours=st.integers(1, 3))
     def plan(self, revision: Revision, hours: int) -> None:
         """What starts later is no call yet."""
-        at = round(self.ledger.now()) + hours * HOUR
+        # Another each time: else it would hang on the clock whether two of them are one plan.
+        self.planned_so_far += 1
+        at = round(self.ledger.now()) + hours * HOUR + self.planned_so_far
         assert self.ledger.starts.begin("hand", [Start(revision, at=at)]).planned == 1
         self.plans[Plan(revision, at, 0.0, 1, "hand")] = False
 
