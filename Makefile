@@ -24,7 +24,7 @@ faults: .venv/installed .venv/tools ## hurt real processes, and show that nothin
 	$(BIN)/pytest tests/faults -k "not mutant" $(if $(FULL),--full --timeout=3600)
 
 mutants: .venv/installed .venv/tools ## show of each fault that it can fail: it does where a guard is switched off
-	$(BIN)/pytest tests/faults -k mutant -rx -n 2
+	$(BIN)/pytest tests/faults -k mutant -rx
 
 gates: .venv/installed .venv/tools ## run the linters, the type checker, the checks of what is generated, and build the site
 	$(BIN)/ruff check .
