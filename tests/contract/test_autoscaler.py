@@ -247,7 +247,7 @@ def test_what_was_confirmed_over_restarts_has_arrived(stat_server: StatServer, c
         stopped.set()
     for one in working:
         one.result()
-    assert stat_server.connections == 11
+    wait_until(lambda: stat_server.connections == 11)
     wait_until(lambda: set(confirmed) <= set(stat_server.requests()))
 
 

@@ -1,14 +1,15 @@
 """From a gateway's call to the Autoscaler: real fronts, Redis, Celery workers and WebSockets, in processes of their own."""
 
-import itertools
 import statistics
 import threading
 import time
 
 import grpc
 import pytest
+from support.frames import read_gob
 from support.installation import Installation
 from support.mixer import Answer, check, check_all, request, try_all
+from support.redis_server import RedisServer
 from support.stat_server import StatServer
 from support.waiting import wait_until
 
@@ -66,22 +67,27 @@ def test_a_mass_wake_up(installation: Installation, stat_server: StatServer) -> 
 
 
 @pytest.mark.alone
-def test_the_rhythm_holds_across_fronts_and_workers(installation: Installation, stat_server: StatServer) -> None:
-    """However many fronts and workers there are, a Revision is reported once a second, and every call is counted once."""
-    hooks = [installation.hook() for _ in range(2)]
-    for _ in range(2):
-        installation.worker()
-    called = 0
-    ends_at = time.monotonic() + 6
-    while time.monotonic() < ends_at:
-        for hook in hooks:
-            check_all(hook.grpc_address, [request(b"default", b"busy")] * 25)
-            called += 25
-    wait_until(lambda: stat_server.requests()["default/busy"] == called, what="every call reported")
+def test_the_rhythm_holds_across_fronts_and_workers(redis_server: RedisServer) -> None:
+    """However many fronts and workers there are, a Revision is reported once a second, and every call is counted once.
+
+    A frame of Knative 0.15 says when its report was decided; and sweeps that come often put no early report off.
+    """
+    env = {"WAKEQUEUE_KNATIVE_RELEASE": "0.15", "WAKEQUEUE_SWEEP_EVERY": "10ms"}
+    with StatServer(read_gob) as stat_server, Installation(redis_server.url, stat_server.url, env) as installation:
+        hooks = [installation.hook() for _ in range(2)]
+        for _ in range(2):
+            installation.worker()
+        called = 0
+        ends_at = time.monotonic() + 6
+        while time.monotonic() < ends_at:
+            for hook in hooks:
+                check_all(hook.grpc_address, [request(b"default", b"busy")] * 25)
+                called += 25
+        wait_until(lambda: stat_server.requests()["default/busy"] == called, what="every call reported")
+    correction, *gaps_ms = stat_server.gaps_ms("default/busy")
+    assert correction >= 200, correction
+    assert all(gap >= 1_000 for gap in gaps_ms), gaps_ms
     reports = stat_server.of("default/busy")
-    gaps = [after.at - before.at for before, after in itertools.pairwise(reports)]
-    assert all(gap > 0.9 for gap in gaps[1:]), gaps
-    assert gaps[0] > 0.15, gaps
     assert any(one.stat.concurrency == 0.001 for one in reports), "awake by the end, so it weighs nothing"
 
 

@@ -16,7 +16,8 @@ def _library() -> Path | None:
 LIBRARY = _library()
 
 #: What Celery's worker adds to its environment as it starts. The library reads the environment with each look at the clock, and
-#: ends by SIGSEGV where another thread makes it longer meanwhile; what is there already is replaced in its place.
+#: ends by SIGSEGV where another thread makes it longer meanwhile; what is there already is replaced in its place. No value may be
+#: empty, for `Process` leaves such a variable out.
 ADDED_BY_CELERY = ("_MP_FORK_LOGLEVEL_", "_MP_FORK_LOGFILE_", "_MP_FORK_LOGFORMAT_", "CELERY_LOG_LEVEL", "CELERY_LOG_FILE")
 
 
@@ -26,7 +27,7 @@ class Clock:
     def __init__(self, folder: Path, hours: float = 0.0) -> None:
         self._file = folder / f"clock-{id(self)}"
         self.set(hours)
-        self.env = dict.fromkeys(ADDED_BY_CELERY, "") | {
+        self.env = dict.fromkeys(ADDED_BY_CELERY, "0") | {
             "LD_PRELOAD": str(LIBRARY),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_CACHE_DURATION": "1",

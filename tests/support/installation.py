@@ -80,7 +80,8 @@ class Installation:
         running = Running(self.start([str(BIN / "wakequeue"), role], **env), *(env[name] for name in names))
 
         def is_ready() -> bool:
-            assert running.process.returncode is None, running.process.output
+            code = running.process.returncode
+            assert code is None, f"the {role} ended with {code}: {running.process.output}"
             return running.get(ready)[0] == 200
 
         wait_until(is_ready, 20, f"the {role}")

@@ -1,6 +1,5 @@
 """Processes that a test owns: started with an environment of their own, read line by line, ended with the test."""
 
-import contextlib
 import itertools
 import os
 import random
@@ -9,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -31,13 +31,26 @@ PORTS = range(
 )
 _ports = itertools.cycle(random.sample(PORTS, len(PORTS)))
 
+#: The ports of UDP with the numbers that were given last: another run of tests on this machine can't have them, and takes others.
+_held: deque[socket.socket] = deque()
+HELD_AT_MOST = 100
+
 
 def free_port() -> int:
     """A port that nothing listens on, and that is given to nobody else for long."""
     while True:
         port = next(_ports)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
+        held = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            held.bind(("127.0.0.1", port))
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            held.close()
+            continue
+        _held.append(held)
+        if len(_held) > HELD_AT_MOST:
+            _held.popleft().close()
+        return port
 
 
 def clean_environment() -> dict[str, str]:

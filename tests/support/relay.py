@@ -2,26 +2,34 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from support.processes import free_port
 
 
+async def connect_to(to: int | Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to a port of this machine, or to a socket in the file system."""
+    return await (asyncio.open_connection("127.0.0.1", to) if isinstance(to, int) else asyncio.open_unix_connection(to))
+
+
 class _Path:
     """One connection through the relay."""
 
-    def __init__(self) -> None:
-        self.lost = False
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.lost, self.writer = False, writer
 
 
 class Relay:
-    """Passes on what comes to its port to another one, from its making to `close`."""
+    """Passes on what comes to its port to another one, or to a socket in the file system, from its making to `close`."""
 
-    def __init__(self, to_port: int) -> None:
+    def __init__(self, to: int | Path) -> None:
         self.port = free_port()
-        self._to_port = to_port
+        self._to = to
         self._paths: dict[_Path, asyncio.Task[None]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -35,6 +43,18 @@ class Relay:
         for path in paths:
             path.lost = True
         return len(paths)
+
+    def reset(self) -> int:
+        """End the connections that there are, as one whose peer has forgotten it is ended: by a reset. Returns how many."""
+
+        async def end() -> int:
+            paths = list(self._paths)
+            for path in paths:
+                path.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                path.writer.transport.abort()
+            return len(paths)
+
+        return asyncio.run_coroutine_threadsafe(end(), self._loop).result(10)
 
     def close(self) -> None:
         """End every connection, and listen no more."""
@@ -56,12 +76,12 @@ class Relay:
         await asyncio.gather(*self._paths.values(), return_exceptions=True)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        path, task = _Path(), asyncio.current_task()
+        path, task = _Path(writer), asyncio.current_task()
         assert task is not None
         self._paths[path] = task
         there: asyncio.StreamWriter | None = None
         try:
-            back, there = await asyncio.open_connection("127.0.0.1", self._to_port)
+            back, there = await connect_to(self._to)
             await asyncio.gather(_pass_on(path, reader, there), _pass_on(path, back, writer))
         except (OSError, asyncio.CancelledError):
             pass

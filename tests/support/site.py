@@ -58,11 +58,11 @@ class Site:
         return self.ledger.census(QUEUE)
 
     def settled(self, calls: int, within: float) -> Census:
-        """What the ledger holds once so many calls are settled."""
+        """What the ledger holds once so many calls are settled, and the stat server has them: it sends a pong before it reads."""
 
         def found() -> Census | None:
             census = self.census()
-            return census if census.settled_calls == calls else None
+            return census if census.settled_calls == calls and self.stats.requests().total() >= calls else None
 
         return wait_until(found, within, f"a ledger in which {calls} calls are settled")
 

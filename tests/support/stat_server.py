@@ -1,6 +1,7 @@
 """A real WebSocket server in the Autoscaler's place, which remembers what it was told and can be hurt."""
 
 import asyncio
+import itertools
 import ssl
 import threading
 import time
@@ -75,6 +76,11 @@ class StatServer:
     def of(self, key: str) -> list[Received]:
         """What was received of one Revision."""
         return [one for one in list(self.received) if one.stat.key == key]
+
+    def gaps_ms(self, key: str) -> list[int]:
+        """How long after each report of a Revision the next was decided, by the ledger's clock, however late it came."""
+        moments = [one.stat.decided_at_ms for one in self.of(key)]
+        return [after - before for before, after in itertools.pairwise(moments)]
 
     def wait_for(self, key: str, reports: int = 1, within: float = 10.0) -> list[Received]:
         """The reports of one Revision, once there are so many."""

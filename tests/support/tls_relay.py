@@ -10,6 +10,7 @@ from typing import Self
 
 from support.certificates import Pair
 from support.processes import free_port
+from support.relay import connect_to
 from support.waiting import all_closed, wait_until_async
 
 
@@ -86,10 +87,8 @@ class TlsRelay:
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.handshakes += 1
-        connect = asyncio.open_connection if isinstance(self._target, int) else asyncio.open_unix_connection
-        where = ("127.0.0.1", self._target) if isinstance(self._target, int) else (self._target,)
         try:
-            onwards = await connect(*where)
+            onwards = await connect_to(self._target)
         except OSError:
             writer.transport.abort()
             return

@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.frames import Stat, read_gob
 from support.statgob import Statgob
 
 from wakequeue.codecs import gobwire
@@ -85,6 +86,13 @@ def assert_go_read(minor: int, line: dict[str, Any], message: StatMessage, now: 
 def test_the_recorded_vectors_are_what_go_writes(statgob: Statgob, shape: str) -> None:
     """gob_vectors.json holds what the Go program writes today; its field made_by tells how to record it again."""
     assert statgob.encode(shape) == [vector for vector in VECTORS if vector["shape"] == shape]
+
+
+def test_tests_read_what_go_writes() -> None:
+    """The reader of whole installations' frames, which knows nothing of our codec, reads the message and its time."""
+    for message, now, frame in recorded(15):
+        key, pod_name = str(message.revision), message.pod_name
+        assert read_gob(frame) == [Stat(key, pod_name, message.concurrency, message.requests, (), round(now * 1000))]
 
 
 @every_release

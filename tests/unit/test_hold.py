@@ -160,7 +160,7 @@ async def test_a_call_is_answered_at_its_deadline() -> None:
 async def test_a_held_call_stays_held_without_access() -> None:
     """Its Revision may be ready any time, and its caller goes on waiting."""
     cluster = asleep(A)
-    call = await holding(holds_of(cluster, hold_for=0.3), A)
+    call = await holding(holds_of(cluster, hold_for=1.0), A)
     cluster.away = True
     await asyncio.sleep(0.05)
     assert not call.done()
