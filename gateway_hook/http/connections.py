@@ -2,9 +2,9 @@
 
 Many users' requests share one connection of a gateway. hypercorn ends a whole HTTP/2 connection where a body goes on after its
 answer (github.com/pgjones/hypercorn issues 329 and 197), or where a path isn't ASCII; it holds bodies that nobody reads until the
-connection stands still; it waits for ever for the first request of one, and to answer on one that has ended; it says 100 Continue
-before anyone asks for the body; and it hands WebSockets over in another form. Here bodies are thrown away, and a WebSocket's
-request is one as any other: it is answered, and never upgraded.
+connection stands still; it waits for ever for the first request of one, and to answer on one that has ended; it keeps one that its
+client has closed for as long as one may be idle; it says 100 Continue before anyone asks for the body; and it hands WebSockets over
+in another form. Here bodies are thrown away, and a WebSocket's request is one as any other: it is answered, and never upgraded.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import RequestReceived
 from h2.exceptions import ProtocolError, StreamClosedError
+from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Closed, Updated
 from hypercorn.events import Event as ConnectionEvent
 from hypercorn.protocol.events import Body, Event, Request, Response
@@ -33,6 +34,26 @@ METHODS: Final = {b"CONNECT": b"GET"}
 
 #: The header of an answer without a body.
 EMPTY: Final = (b"content-length", b"0")
+
+
+class Server(TCPServer):
+    """One connection, which is over once its client has gone."""
+
+    _gone = False
+
+    async def protocol_send(self, event: ConnectionEvent) -> None:
+        """Send something, or take note that nothing is going on."""
+        if not (self._gone and isinstance(event, Updated)):
+            await super().protocol_send(event)
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        self._gone = True
+        await self.idle_task.stop()
+
+    async def _close(self) -> None:
+        with contextlib.suppress(OSError):  # of a client that has reset it
+            await super()._close()
 
 
 class Stream(HTTPStream):

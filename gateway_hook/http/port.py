@@ -6,13 +6,12 @@ import sys
 from typing import Final
 
 from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 
 from gateway_hook.hook import Hook
-from gateway_hook.http import connections  # noqa: F401  it puts its own in the place of hypercorn's
 from gateway_hook.http.app import App
+from gateway_hook.http.connections import Server
 from gateway_hook.quiet import until_quiet
 from wakequeue.errors import CannotStart
 from wakequeue.events import Bounded, Event
@@ -72,7 +71,7 @@ class HttpPort:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await TCPServer(self._app, asyncio.get_running_loop(), self._config, self._context, {}, reader, writer)
+            await Server(self._app, asyncio.get_running_loop(), self._config, self._context, {}, reader, writer)
         except Exception as error:  # noqa: BLE001  a client's rubbish ends its own connection
             self._failed.warning(protocol="http", error=repr(error))
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
+import psutil
 import pytest
 from h2.errors import ErrorCodes
 from support.http import Answer, Fields, Http1, Http2, http1, pseudo, routed
@@ -554,6 +555,25 @@ def test_clients_that_go_away(hook: Running) -> None:
     assert time.monotonic() - began < 2
     assert "Traceback" not in hook.process.output
     assert "call_failed" not in hook.process.output
+
+
+def test_connections_end_with_their_clients(alone: Installation) -> None:
+    """Whatever they were used for: a front doesn't run out of files by clients that come once."""
+    front = alone.hook()
+    for number in range(20):
+        with Http1(front.http_address), Http1(front.http_address) as one, Http2(front.http_address) as two:
+            assert one.ask("GET", "/", routed(f"one-{number}")).is_cold
+            assert two.ask("GET", "/", routed(f"two-{number}")).is_cold
+        with Http1(front.http_address) as client:
+            client.send(http1("GET", "/", routed(f"left-{number}")))
+    wait_until(lambda: not _connections(front), 10, "the connections to end")
+
+
+def _connections(front: Running) -> int:
+    """How many connections the front's HTTP port has, those too that their clients have left."""
+    port = int(front.http_address.rpartition(":")[2])
+    there = psutil.Process(front.process.pid).net_connections("tcp")
+    return sum(one.laddr.port == port and one.status != psutil.CONN_LISTEN for one in there)
 
 
 # The end.

@@ -52,16 +52,16 @@ def test_an_idle_connection_is_ended(sent: bytes, monkeypatch: pytest.MonkeyPatc
 
 def test_a_connection_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as whole requests come."""
-    monkeypatch.setattr(http_port, "IDLE_SECONDS", 0.3)
+    monkeypatch.setattr(http_port, "IDLE_SECONDS", 1.0)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
-        for _ in range(8):
+        for _ in range(12):
             writer.write(PROBE)
             assert (await reader.readuntil(b"activator")).startswith(b"HTTP/1.1 200")
             await asyncio.sleep(0.1)
-        return 8
+        return 12
 
-    assert served(talk) == 8
+    assert served(talk) == 12
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1:8012", "nowhere.invalid:8012"])
