@@ -23,6 +23,7 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     named, groups             which Revisions names mean, and which wake with one that wakes
     embedded, stopping        the Redis for one machine; how a process is told to stop
     cli, arguments            the command line, and what its commands share
+    lasting                   what Python's collector leaves alone
     up, child, merged         everything on one machine: it keeps each child, and serves their admin ports as one
     wake                      Revisions woken by hand, now or at a time, and that taken back
     status, history, dead     what the ledger holds, what became of each wake-up, and those that were given up
@@ -32,6 +33,4 @@ This package is what both sides mean by a wake-up; `gateway_hook` and `workers` 
     doctor                    what is well in an installation, and what isn't
 """
 
-from importlib.metadata import version
-
-__version__ = version("wakequeue")
+__version__ = "0.1.0"

@@ -1,13 +1,19 @@
 """What a connection to the Autoscaler is opened with: read anew for each, so that another certificate or token needs no restart."""
 
 import ssl
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from websockets.headers import build_authorization_basic
 
 from wakequeue.setting_files import read_secret
 from wakequeue.settings import Settings
+
+#: Knative's own client: 3 s for the handshake (knative.dev/pkg websocket/connection.go).
+HANDSHAKE_SECONDS: Final = 3.0
+
+#: Knative's server echoes a close frame and leaves the TCP connection open: don't wait for it.
+CLOSE_SECONDS: Final = 0.1
 
 
 def opening(endpoint: str, settings: Settings) -> dict[str, Any]:
@@ -21,6 +27,11 @@ def opening(endpoint: str, settings: Settings) -> dict[str, Any]:
         "uri": bare,
         "additional_headers": _authorization(url.username, url.password, settings.autoscaler_token_file),
         "ssl": _context(settings) if url.scheme == "wss" else None,
+        "compression": None,
+        "proxy": None,
+        "open_timeout": HANDSHAKE_SECONDS,
+        "close_timeout": CLOSE_SECONDS,
+        "user_agent_header": "wakequeue",
     }
 
 

@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection, SentinelManagedSSLConnection
 
-from wakequeue.asyncio_redis import SentinelPool, SentinelTls, Tls
+from wakequeue import asyncio_redis
 from wakequeue.embedded import socket_path
 from wakequeue.redis_url import RedisUrl
 from wakequeue.setting_files import read_secret
@@ -88,15 +88,13 @@ class Reach:
         """The same for asyncio."""
         place, options = self._place, self._options(timeout) | {"retry": AioRetry(NoBackoff(), retries)}
         if place.path:
-            return aio.Redis.from_pool(
-                aio.ConnectionPool(connection_class=aio.UnixDomainSocketConnection, path=place.path, **options)
-            )
+            return aio.Redis.from_pool(aio.ConnectionPool(connection_class=asyncio_redis.Socket, path=place.path, **options))
         if not place.primary:
             return self._asyncio_client(place.nodes[0], options)
         sentinel = aio_sentinel.Sentinel([])  # type: ignore[no-untyped-call]
         sentinel.sentinels = [self._asyncio_client(node, self._sentinel_options(AioRetry)) for node in place.nodes]
-        kind = SentinelTls if self.tls else aio_sentinel.SentinelManagedConnection
-        return aio.Redis.from_pool(SentinelPool(place.primary, sentinel, connection_class=kind, **options))  # type: ignore[no-untyped-call]
+        kind = asyncio_redis.SentinelTls if self.tls else asyncio_redis.Sentinel
+        return aio.Redis.from_pool(asyncio_redis.SentinelPool(place.primary, sentinel, connection_class=kind, **options))  # type: ignore[no-untyped-call]
 
     @property
     def broker_url(self) -> str:
@@ -121,7 +119,7 @@ class Reach:
         return Redis.from_pool(ConnectionPool(connection_class=kind, host=node[0], port=node[1], **options))
 
     def _asyncio_client(self, node: tuple[str, int], options: dict[str, Any]) -> aio.Redis:
-        kind = Tls if self.tls else aio.Connection
+        kind = asyncio_redis.Tls if self.tls else asyncio_redis.Plain
         return aio.Redis.from_pool(aio.ConnectionPool(connection_class=kind, host=node[0], port=node[1], **options))
 
     def _options(self, timeout: float) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final, Protocol, cast
 
+import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
 from websockets.frames import Close, CloseCode
@@ -29,18 +30,12 @@ from wakequeue.setting_shown import masked
 from wakequeue.settings import Settings
 from wakequeue.telemetry import CONFIRM, CONNECTED, FRAMES, PONGS, RECONNECTS, SEND
 
-#: Knative's own client: 3 s for the handshake (knative.dev/pkg websocket/connection.go).
-HANDSHAKE_SECONDS: Final = 3.0
-
 #: How often an idle connection is pinged, and how long its pong may take: a dead one is noticed within 8 s.
 PING_EVERY: Final = 3.0
 PONG_WITHIN: Final = 5.0
 
 #: How long frames wait for a connection that is being made: most are made again at once.
 CONNECT_GRACE: Final = 0.5
-
-#: Knative's server echoes a close frame and leaves the TCP connection open: don't wait for it.
-CLOSE_SECONDS: Final = 0.1
 
 
 class Autoscaler(Protocol):
@@ -74,7 +69,7 @@ class AutoscalerConnection:
         self._connected = False
         #: How many connections were made so far on which the Autoscaler has answered.
         self.connections = 0
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._staying = self._loop.create_task(self._stay_connected())
         self._thread = threading.Thread(target=self._run, name="autoscaler", daemon=True)
         self._thread.start()
@@ -155,14 +150,7 @@ class AutoscalerConnection:
 
     async def _connect_and_pump(self) -> None:
         async with connect(
-            **opening(self._endpoint, self._settings),
-            compression=None,
-            proxy=None,
-            open_timeout=HANDSHAKE_SECONDS,
-            ping_interval=PING_EVERY,
-            ping_timeout=PONG_WITHIN,
-            close_timeout=CLOSE_SECONDS,
-            user_agent_header="wakequeue",
+            **opening(self._endpoint, self._settings), ping_interval=PING_EVERY, ping_timeout=PONG_WITHIN
         ) as websocket:
             async with asyncio.timeout(PONG_WITHIN):
                 await (await websocket.ping())

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from support.chart import CHART, CHOICES, DEPLOY, Object, environment, helm, nee
 from support.processes import Process, free_port
 from support.waiting import wait_until
 
+from wakequeue import __version__
 from wakequeue.cli import COMMANDS
 from wakequeue.embedded import server_command
 
@@ -259,10 +259,9 @@ def test_another_setting_makes_other_pods() -> None:
 
 def test_the_version_is_the_package_s() -> None:
     """The chart's version, and that of the image that it runs, are those of the package."""
-    version = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]["version"]
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    assert (chart["version"], chart["appVersion"]) == (version, version)
-    assert pod("hook").container["image"] == f"wakequeue:{version}"
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
+    assert pod("hook").container["image"] == f"wakequeue:{__version__}"
 
 
 def test_alerts_and_dashboard_are_the_chart_s_files() -> None:

@@ -7,6 +7,7 @@ import pytest
 from support.installation import Installation
 from support.mixer import check_all, request
 from support.redis_server import RedisServer
+from support.relay import Relay
 from support.stat_server import StatServer
 from support.waiting import wait_until
 
@@ -42,6 +43,20 @@ def test_a_paused_redis_keeps_no_caller_waiting(
     redis_server.resume()
     assert answered_after < 1
     wait_until(lambda: stat_server.requests()["default/hello"] == 5, what="5 calls reported")
+
+
+def test_a_connection_that_is_reset_ends_nothing(
+    installation: Installation, redis_server: RedisServer, stat_server: StatServer
+) -> None:
+    """As something between a front and its Redis may do it while nothing is sent: the next call is recorded all the same."""
+    installation.worker()
+    with Relay(redis_server.socket) as relay:
+        hook = installation.hook(WAKEQUEUE_REDIS_URL=f"redis://127.0.0.1:{relay.port}")
+        for calls in range(1, 4):
+            check_all(hook.grpc_address, [request(b"default", b"hello")])
+            wait_until(lambda calls=calls: stat_server.requests()["default/hello"] == calls, what="the call reported")
+            assert relay.reset() > 0
+        assert hook.get("/livez")[0] == 200
 
 
 def test_the_buffer_is_bounded(installation: Installation, redis_server: RedisServer, stat_server: StatServer) -> None:

@@ -1,9 +1,10 @@
-"""The guard of kombu's private channel, for the version that it was written for; and what is told of a doorbell."""
+"""What is overridden of kombu's private channel, for the version that it was written for; and what is told of a doorbell."""
 
 from importlib.metadata import version
 
 import pytest
 from kombu.transport.redis import Channel
+from redis import ConnectionPool, Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from wakequeue.broker import ARGUMENTS_SHOWN, make_app, ring
@@ -20,6 +21,14 @@ class TornDown(Channel):
         self.connection = None
 
 
+class Pooled(Channel):
+    """A channel with pools of connections, none of which is made."""
+
+    def __init__(self) -> None:
+        """Have none of a channel's other parts."""
+        self._pool, self._async_pool, self.Client = ConnectionPool(), ConnectionPool(), Redis
+
+
 def test_a_channel_that_was_torn_down_raises_what_a_worker_survives() -> None:
     """Celery's consumer goes on after a ConnectionError; kombu's own AttributeError would end it."""
     make_app(Reach(Settings()))
@@ -27,8 +36,20 @@ def test_a_channel_that_was_torn_down_raises_what_a_worker_survives() -> None:
         TornDown()._connparams()
 
 
-def test_the_guard_is_for_this_kombu() -> None:
-    """It overrides a private method: another version has to be looked at first."""
+def test_a_channel_sends_by_one_client() -> None:
+    """Until its connections are others; what waits for messages has a client of its own."""
+    make_app(Reach(Settings()))
+    channel = Pooled()
+    with channel.conn_or_acquire() as first, channel.conn_or_acquire() as second:
+        assert first is second
+    assert channel._create_client(asynchronous=True) is not first
+    channel._pool = ConnectionPool()
+    with channel.conn_or_acquire() as third:
+        assert third.connection_pool is channel.pool
+
+
+def test_the_overrides_are_for_this_kombu() -> None:
+    """They override private methods: another version has to be looked at first."""
     assert version("kombu") == "5.7.0"
 
 

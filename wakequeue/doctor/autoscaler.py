@@ -20,9 +20,7 @@ from wakequeue.settings import Settings
 
 SUBJECT: Final = "autoscaler"
 
-HANDSHAKE_SECONDS: Final = 3.0
 PONG_SECONDS: Final = 3.0
-CLOSE_SECONDS: Final = 0.1
 
 #: A pong that takes longer is said: each wake-up waits for one.
 SLOW_SECONDS: Final = 0.1
@@ -82,15 +80,7 @@ def _look_up(settings: Settings) -> None:
 
 async def _pong(settings: Settings) -> float:
     """How many seconds a ping took to be answered."""
-    async with connect(
-        **opening(settings.autoscaler_endpoint, settings),
-        compression=None,
-        proxy=None,
-        open_timeout=HANDSHAKE_SECONDS,
-        ping_interval=None,
-        close_timeout=CLOSE_SECONDS,
-        user_agent_header="wakequeue",
-    ) as websocket:
+    async with connect(**opening(settings.autoscaler_endpoint, settings), ping_interval=None) as websocket:
         began = time.perf_counter()
         async with asyncio.timeout(PONG_SECONDS):
             await (await websocket.ping())
