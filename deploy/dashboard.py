@@ -267,12 +267,13 @@ ROWS: Final[dict[str, tuple[Stat | Graph, ...]]] = {
         Graph(
             "Retries",
             "Wake-ups given back for another attempt; leases that ran out or that the sweep ended, as for a worker that died; "
-            "wake-ups that came first as the Autoscaler was back.",
+            "wake-ups that came first as the Autoscaler was back; doorbells that a worker without a connection left to others.",
             {
                 "released": "sum(rate(wakequeue_released_total{*}[~]))",
                 "lease lost": "sum(rate(wakequeue_leases_lost_total{*}[~]))",
                 "lease ended": "sum(rate(wakequeue_leases_ended_total{*}[~]))",
                 "hastened": "sum(rate(wakequeue_hastened_total{*}[~]))",
+                "left to others": "sum(rate(wakequeue_left_to_others_total{*}[~]))",
             },
             unit="ops",
         ),

@@ -7,9 +7,9 @@ from typing import Final
 
 import click
 
+from wakequeue.arguments import STANDIN
 from wakequeue.setting_sources import load
 from wakequeue.setting_types import Address
-from wakequeue.standin import ADDRESS as STANDIN
 
 OK: Final = 200
 

@@ -28,6 +28,9 @@ class _WakeupType(click.ParamType[str]):
         return value.lower()
 
 
+#: Where the stand-in Autoscaler listens, unless it is told otherwise.
+STANDIN: Final = "127.0.0.1:8080"
+
 #: A Revision, by its key.
 REVISION: Final = _RevisionType()
 

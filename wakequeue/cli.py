@@ -7,7 +7,8 @@ from typing import Final
 import click
 
 from wakequeue import __version__
-from wakequeue.errors import CannotStart, LedgerFull, LedgerUnavailable, SettingsError
+from wakequeue.errors import CannotStart, LedgerFull, LedgerUnavailable, NoFigure, SettingsError
+from wakequeue.lasting import lasting
 
 #: Where each command is: module and attribute, in the order in which they are listed.
 COMMANDS: Final = {
@@ -15,7 +16,7 @@ COMMANDS: Final = {
     "hook": ("gateway_hook.server", "hook"),
     "worker": ("workers.command", "worker"),
     "beat": ("workers.beating", "beat"),
-    "flower": ("workers.command", "flower"),
+    "flower": ("workers.flower_command", "flower"),
     "autoscaler": ("wakequeue.standin", "autoscaler"),
     "call": ("gateway_hook.command", "call"),
     "wake": ("wakequeue.wake", "wake"),
@@ -38,7 +39,8 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, attribute = COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        with lasting():
+            command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
 
@@ -61,7 +63,7 @@ def main() -> None:
         sys.exit(_say(f"the ledger is full: {error}", 1))
     except LedgerUnavailable as error:
         sys.exit(_say(f"Redis does not answer: {error} (is `wakequeue up` running, or WAKEQUEUE_REDIS_URL set?)", 1))
-    except CannotStart as error:
+    except (CannotStart, NoFigure) as error:
         sys.exit(_say(error, 1))
 
 

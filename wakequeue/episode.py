@@ -29,8 +29,8 @@ Times are Unix seconds of Redis's clock. An Episode ends by being forgotten: the
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from wakequeue.cluster.knowledge import Readiness
 
@@ -50,8 +50,7 @@ class Rhythm:
     original_style: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Episode:
+class Episode(NamedTuple):
     """What was reported of a Revision since it was last asleep.
 
     `concurrency` is the last report's; the times are None before the first report, and `first_report` is 0 of a Revision that was
@@ -86,8 +85,7 @@ class Episode:
         return now >= max(self.waking_since, self.first_report) + rhythm.unwoken_after
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What one StatMessage says: callers that wait, and calls that no report named before."""
 
     concurrency: float
@@ -111,8 +109,7 @@ class Ending:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What to do now, and what holds once it is done.
 
     `report` is None where nothing is to be said. New calls may be reported from `ready_at` on; `repeat_at` is when to report
@@ -155,7 +152,7 @@ def decide(  # noqa: PLR0913  they are what there is to know
     gone = waiting - math.ceil(waiting * _staying(episode, waited, quiet, now, rhythm, readiness))
     ending = None
     if unwoken:
-        phase, ending, episode = "asleep", _ending(episode, now, readiness), replace(episode, waking_since=None)
+        phase, ending, episode = "asleep", _ending(episode, now, readiness), episode._replace(waking_since=None)
     report = (
         Report(1.0, 1)
         if rhythm.original_style
@@ -163,11 +160,12 @@ def decide(  # noqa: PLR0913  they are what there is to know
     )
     if keep is not None:
         report = _kept(report, keep, episode, now, rhythm)
-    after = replace(_begun(episode, phase, now - waited, now, rhythm, readiness), last_report=now, concurrency=report.concurrency)
+    first_report, waking_since = _begun(episode, phase, now - waited, now, rhythm, readiness)
+    after = Episode(first_report, now, report.concurrency, episode.last_wait, waking_since)
     repeat_at = now + rhythm.report_every
     if _phase(after, repeat_at, rhythm, readiness) == "waking":
         return Step(phase, report, after, _ready_at(after, rhythm), repeat_at, gone, ending)
-    over = replace(after, waking_since=None)
+    over = after._replace(waking_since=None)
     return Step(
         phase, report, over, _ready_at(over, rhythm), None if keep is None else repeat_at, gone, _ending(after, now, readiness)
     )
@@ -176,9 +174,9 @@ def decide(  # noqa: PLR0913  they are what there is to know
 def rest(episode: Episode, *, now: float, rhythm: Rhythm, readiness: Readiness | None = None) -> Step:
     """The step of a Revision of which there is nothing to say; a waking that is open ends with it."""
     phase: Phase = "asleep" if _at_zero(readiness) else "awake"
-    after = replace(episode, waking_since=None)
+    after = episode._replace(waking_since=None)
     if readiness is not None:
-        after = replace(after, first_report=0.0 if readiness.ready else None)
+        after = after._replace(first_report=0.0 if readiness.ready else None)
     return Step(phase, None, after, _ready_at(after, rhythm), ending=_ending(episode, now, readiness))
 
 
@@ -197,15 +195,18 @@ def _phase(episode: Episode, now: float, rhythm: Rhythm, readiness: Readiness | 
     return by_times
 
 
-def _begun(episode: Episode, phase: Phase, first_call: float, now: float, rhythm: Rhythm, readiness: Readiness | None) -> Episode:
-    """The episode with the waking that a report of this phase belongs to. What is reported as a correction begins no other."""
+def _begun(
+    episode: Episode, phase: Phase, first_call: float, now: float, rhythm: Rhythm, readiness: Readiness | None
+) -> tuple[float | None, float | None]:
+    """The first report, and the first call, of the waking that a report of this phase belongs to; a correction begins no other."""
+    first_report, waking_since = episode.first_report, episode.waking_since
     if readiness is not None and readiness.ready:
-        return replace(episode, first_report=0.0)
+        return 0.0, waking_since
     if phase == "asleep" and not (episode.correctable and now < (episode.last_report or 0.0) + rhythm.report_every):
-        episode = replace(episode, first_report=now)
-    if episode.waking_since is None and (phase == "asleep" or _at_zero(readiness)):
-        episode = replace(episode, waking_since=first_call)
-    return episode
+        first_report = now
+    if waking_since is None and (phase == "asleep" or _at_zero(readiness)):
+        waking_since = first_call
+    return first_report, waking_since
 
 
 def _ending(episode: Episode, now: float, readiness: Readiness | None) -> Ending | None:

@@ -13,6 +13,10 @@ class CannotStart(WakeQueueError):  # noqa: N818  it names what happened
     """Refuse to start: something outside the settings is in the way, such as a port in use."""
 
 
+class NoFigure(WakeQueueError):  # noqa: N818  as above
+    """Print no figure: what was to be measured has failed."""
+
+
 class Unresolved(WakeQueueError):  # noqa: N818
     """Answer the peer, record nothing, count the reason: the call names no Revision."""
 
@@ -36,6 +40,10 @@ class LedgerUnavailable(Retryable):
 
 class LedgerFull(LedgerUnavailable):
     """It holds as much of this kind as it may."""
+
+
+class LeftToOthers(WakeQueueError):  # noqa: N818
+    """Put the doorbell back into the queue: another worker can deliver what this one can't."""
 
 
 class Permanent(WakeQueueError):  # noqa: N818

@@ -17,6 +17,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from wakequeue.arguments import STANDIN
 from wakequeue.codecs import Codec, codec_for
 from wakequeue.errors import CannotStart
 from wakequeue.logs import configure_logging
@@ -25,9 +26,6 @@ from wakequeue.setting_sources import load
 from wakequeue.setting_types import Address
 from wakequeue.stat import StatMessage
 from wakequeue.stopping import told_to_stop
-
-#: Where it listens, unless it is told otherwise.
-ADDRESS: Final = "127.0.0.1:8080"
 
 #: Knative's defaults: 70 % of 100 concurrent requests a pod, averaged over 60 s.
 TARGET: Final = 70.0
@@ -52,7 +50,7 @@ class Scale:
 
 
 @click.command()
-@click.option("--address", default=ADDRESS, show_default=True, help="Where to listen for stats: HOST:PORT.")
+@click.option("--address", default=STANDIN, show_default=True, help="Where to listen for stats: HOST:PORT.")
 def autoscaler(address: str) -> None:
     """Run a stand-in for Knative's Autoscaler that prints each stat."""
     try:

@@ -60,6 +60,11 @@ DELAYED = Counter(
     "wakequeue_delayed", "Wake-ups that a rate limit put off, by whose: that of a namespace, or of all.", ["limit"], registry=WORKER
 )
 RELEASED = Counter("wakequeue_released", "Wake-ups given back for another attempt.", registry=WORKER)
+LEFT_TO_OTHERS = Counter(
+    "wakequeue_left_to_others",
+    "Doorbells that this worker put back into the queue: it isn't connected to the Autoscaler, and another worker is.",
+    registry=WORKER,
+)
 LEASES_LOST = Counter("wakequeue_leases_lost", "Wake-ups whose lease ran out before they were done.", registry=WORKER)
 LEASES_ENDED = Counter("wakequeue_leases_ended", "Leases that the sweep ended, not their worker.", registry=WORKER)
 BURIED = Counter("wakequeue_buried", "Wake-ups that became dead letters, by reason.", ["reason"], registry=WORKER)

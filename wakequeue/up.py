@@ -70,8 +70,8 @@ class Up:
         self._console = Console(highlight=False)
         self._as_json = settings.log_format == "json"
         roles = ("hook", "worker", "beat") if settings.schedules else ("hook", "worker")
-        self._admin_ports = {role: _free_port() for role in roles}
-        self._endpoint = settings.autoscaler_endpoint or f"ws://127.0.0.1:{_free_port()}"
+        self._admin_ports = {role: free_port() for role in roles}
+        self._endpoint = settings.autoscaler_endpoint or f"ws://127.0.0.1:{free_port()}"
         self._ledger = WorkerLedger.connect(Reach(settings), settings, timeout=0.5)
 
     async def run(self) -> None:
@@ -231,7 +231,7 @@ def _listens(address: Address) -> Callable[[], bool]:
     return asked
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that nothing listens on, from below those that systems give to outgoing connections."""
     while True:
         port = random.randrange(*PORTS)  # noqa: S311  no secret

@@ -37,6 +37,7 @@ from workers.autoscaler import AutoscalerConnection
 from workers.deliver import Deliverer
 from workers.hastener import Hastener
 from workers.mirroring import Mirroring
+from workers.others import leave_to_others
 from workers.scheduled import Scheduled
 from workers.sweep import Sweep
 from workers.watchdog import Watchdog
@@ -55,11 +56,11 @@ class Worker:
         mirror = access.mirror(settings, MIRRORED)
         self.mirroring = Mirroring(mirror) if mirror else None
         cluster = mirror or Unknown()
-        self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings, hastener.hasten, cluster, traces=self.traces)
+        self.deliverer = Deliverer(self.ledger, self.autoscaler, codec, settings, hastener, cluster, traces=self.traces)
         self.watchdog = Watchdog(settings.stuck_after)
         ring = functools.partial(broker.ring, app, traces=self.traces)
         self.scheduled = Scheduled(Starts.connect(reach, settings, broker.QUEUE), ring, cluster, settings)
-        self.sweep = Sweep(self.ledger, ring, settings, self.watchdog, hastener)
+        self.sweep = Sweep(self.ledger, ring, settings, self.watchdog, hastener, lambda: self.autoscaler.connected)
         self.consumes = False
         self.admin = AdminServer(settings.admin_address, live=self._live, ready=self._ready, registry=WORKER)
         if self.mirroring:
@@ -95,20 +96,23 @@ try:
     settings = load()
     reach = Reach(settings)
     if "flower" in sys.argv:  # and in no other process: a worker needs none of what Flower brings
-        from workers import broker_page, flower_door, flower_end
+        from workers import broker_page, flower_door, flower_end, flower_listener
 
         broker_page.install(reach)
         flower_door.install(settings)
         flower_end.install()
+        flower_listener.install()
 except SettingsError as error:
     _refuse(error)
 app = broker.make_app(reach)
+app.conf.worker_consumer = "workers.consumer:Consumer"
 _worker: Worker | None = None
 
 
 def _deliverer() -> Deliverer:
     assert _worker is not None, "a task ran before worker_init"
     _worker.watchdog.delivering()
+    leave_to_others(_worker.ledger, connected=_worker.autoscaler.connected)
     return _worker.deliverer
 
 

@@ -12,8 +12,10 @@ Those that wake with a Revision are taken once its waking begins, and go out in 
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from wakequeue.cluster.knowledge import Cluster
 from wakequeue.codecs import Codec, Frame
@@ -28,6 +30,7 @@ from wakequeue.telemetry import BURIED, DELAYED, LEASES_LOST, QUEUE, RELEASED, R
 from wakequeue.traces import NO_TRACES, Traces
 from workers.autoscaler import Autoscaler
 from workers.company import Company
+from workers.hastener import Hastener
 from workers.keeping import keep_of
 from workers.spans import Spans
 from workers.wakings import Wakings
@@ -53,12 +56,11 @@ class Delivered:
     delayed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
+class _Decided(NamedTuple):
     lease: Lease
     step: Step
     frame: Frame | None
-    at: float = field(default_factory=time.monotonic)
+    at: float
 
     @property
     def begins(self) -> bool:
@@ -73,14 +75,15 @@ class _Decided:
 
     @property
     def is_first(self) -> bool:
-        """Whether it is the first report of a waking."""
-        return self.step.report is not None and (not self.lease.episode.last_report or self.step.phase == "asleep")
+        """Whether its report is the first of a waking."""
+        return not self.lease.episode.last_report or self.step.phase == "asleep"
 
 
 class Deliverer:
     """Delivers wake-ups; safe to share between the threads of a worker.
 
-    `hasten` says whether there is a new connection, for which all that is due was just put into the order of its age.
+    What waits for a connection is its first frame. All else that is due `hastener` puts into the order of its age then; what was
+    taken before that is given back, unsent, to have its place in it.
     """
 
     def __init__(  # noqa: PLR0913  what a worker is made of
@@ -89,7 +92,7 @@ class Deliverer:
         autoscaler: Autoscaler,
         codec: Codec,
         settings: Settings,
-        hasten: Callable[[], bool],
+        hastener: Hastener,
         cluster: Cluster,
         *,
         traces: Traces = NO_TRACES,
@@ -98,7 +101,7 @@ class Deliverer:
         self._cluster, self._wakings, self._company = cluster, Wakings(cluster), Company(ledger, settings, cluster)
         self._rhythm = settings.rhythm
         self._rhythms = {style: replace(self._rhythm, original_style=style == "original") for style in ("activator", "original")}
-        self._hasten, self._traces = hasten, traces
+        self._hastener, self._traces = hastener, traces
         self._trial = threading.Lock()
         self._reported = often(Event.REPORTED)
 
@@ -108,20 +111,21 @@ class Deliverer:
         Raises AutoscalerUnavailable once what was taken is released, and LedgerUnavailable where Redis is away.
         """
         delivered = Delivered()
-        if self._hasten():
+        connection = self._hastener.hasten()
+        if connection is None:
             return delivered
         taken = self._ledger.take(revisions)
-        self._deliver(taken, delivered)
+        self._deliver(taken, connection, delivered)
         # Who finds a trial going on leaves its suspects to a later doorbell: the other wake-ups need the thread.
         if taken.suspects and self._trial.acquire(timeout=TRIAL_SECONDS):
             try:
                 for group in _trials(taken.suspects):
-                    self._deliver(self._ledger.take(group, trial=True), delivered)
+                    self._deliver(self._ledger.take(group, trial=True), connection, delivered)
             finally:
                 self._trial.release()
         return delivered
 
-    def _deliver(self, taken: Taken, delivered: Delivered) -> None:
+    def _deliver(self, taken: Taken, connection: int, delivered: Delivered) -> None:
         spans = Spans(self._traces)
         batches = [self._prepare(taken, delivered)]
         if company := self._company.take(one.lease for one in batches[0] if one.begins):
@@ -130,10 +134,11 @@ class Deliverer:
         spans.passed("encoded")
         try:
             if frames:
+                self._hastener.refuse_past(connection)
                 self._autoscaler.send(frames)
         except AutoscalerUnavailable as error:
             for batch in batches:
-                self._release([one.lease for one in batch], error)
+                self._release([one.lease for one in batch], connection, error)
                 spans.failed((one.lease for one in batch), f"released: {error}")
             raise
         spans.passed("confirmed")
@@ -187,10 +192,10 @@ class Deliverer:
         else:
             step = rest(lease.episode, now=now, rhythm=rhythm, readiness=readiness)
         if step.report is None:
-            return _Decided(lease, step, None)
+            return _Decided(lease, step, None, time.monotonic())
         message = StatMessage(lease.revision, self._settings.pod_name, step.report.concurrency, step.report.requests)
         try:
-            return _Decided(lease, step, self._codec.encode(message, now))
+            return _Decided(lease, step, self._codec.encode(message, now), time.monotonic())
         except Exception as error:
             # Whatever it is, the codec would raise it again, and the wake-ups beside this one would wait for its lease.
             raise Unencodable from error
@@ -201,20 +206,23 @@ class Deliverer:
         settled = [self._wakings.settled(one.lease, one.step) for one in decided]
         lost = self._ledger.settle(settled)
         self._wakings.count(one for one in settled if one.lease.revision not in lost)
-        for one in decided:
-            if one.step.report is not None:
-                REPORTS.labels(one.step.phase).inc()
-                REQUESTS.inc(one.lease.calls)
+        reported = [one for one in decided if one.step.report is not None]
+        for phase, reports in Counter(one.step.phase for one in reported).items():
+            REPORTS.labels(phase).inc(reports)
+        REQUESTS.inc(sum(one.lease.calls for one in reported))
+        for one in reported:
             if one.is_first and one.lease.revision not in lost:
                 self._reported.info(
                     wakeup=one.lease.wakeup, revision=one.lease.revision, calls=one.lease.calls, seconds=round(one.seconds, 3)
                 )
         return _count_lost(lost)
 
-    def _release(self, leases: list[Lease], error: AutoscalerUnavailable) -> None:
+    def _release(self, leases: list[Lease], connection: int, error: AutoscalerUnavailable) -> None:
         if not leases:
             return
-        lost = self._ledger.release(leases, [self._back_off(lease.attempts) for lease in leases], str(error))
+        at_once = self._hastener.is_past(connection)
+        back_offs = [0.0 if at_once else self._back_off(lease.attempts) for lease in leases]
+        lost = self._ledger.release(leases, back_offs, str(error))
         RELEASED.inc(len(leases) - _count_lost(lost))
         warning(Event.RELEASED, revisions=len(leases), first=leases[0].revision, wakeup=leases[0].wakeup, because=error)
 

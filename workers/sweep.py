@@ -45,7 +45,7 @@ SWEEPS_AT_MOST = 100
 class Sweep:
     """Sweeps from a thread of its own, from its making to `close`.
 
-    `ring` publishes doorbells, and `watchdog` learns what is due.
+    `ring` publishes doorbells, `watchdog` learns what is due, and `connected` says whether the Autoscaler is reached.
     """
 
     def __init__(
@@ -55,9 +55,10 @@ class Sweep:
         settings: Settings,
         watchdog: Watchdog,
         hastener: Hastener,
+        connected: Callable[[], bool],
     ) -> None:
         self._ledger, self._ring, self._settings, self._watchdog = ledger, ring, settings, watchdog
-        self._hastener = hastener
+        self._hastener, self._connected = hastener, connected
         self._failed = Bounded(Event.SWEEP_FAILED)
         self._counted_at = -inf
         LEDGER_AGE.set_function(lambda: time.monotonic() - self._counted_at)
@@ -94,7 +95,7 @@ class Sweep:
                 self._watchdog.oldest_due(0)
 
     def _sweep(self) -> None:
-        swept = self._ledger.sweep(QUEUE)
+        swept = self._ledger.sweep(QUEUE, connected=self._connected())
         LEASES_ENDED.inc(swept.ended)
         for reason, buried in (("poisoned", swept.poisoned), ("expired", swept.missed)):
             if buried:

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from typing import Any
 
 from celery import Celery, Task
-from celery.exceptions import Retry
+from celery.exceptions import Reject, Retry
 
 from wakequeue.broker import DELIVER, START
-from wakequeue.errors import Retryable
+from wakequeue.errors import LeftToOthers, Retryable
 from wakequeue.revision import Revision
 from wakequeue.traces import Traces
 from workers.deliver import Deliverer
@@ -18,7 +18,10 @@ from workers.scheduled import Scheduled
 def register(
     app: Celery, deliverer: Callable[[], Deliverer], scheduled: Callable[[], Scheduled], traces: Callable[[], Traces]
 ) -> None:
-    """Give the application its tasks; `deliverer`, `scheduled` and `traces` are asked for once the worker runs."""
+    """Give the application its tasks; `deliverer`, `scheduled` and `traces` are asked for once the worker runs.
+
+    `deliverer` raises LeftToOthers where another worker is to deliver, and LedgerUnavailable where Redis is away.
+    """
 
     @app.task(name=DELIVER, bind=True, acks_late=True, ignore_result=True)
     def deliver(task: "Task[Any, Any]", names: Sequence[str]) -> dict[str, int]:
@@ -29,6 +32,8 @@ def register(
         except Retryable as error:
             # The ledger holds the wake-ups and the sweep rings again: this only has Flower show what happened.
             raise Retry(message=f"released: {error}", exc=error) from error
+        except LeftToOthers as error:
+            raise Reject(error, requeue=True) from error
 
     @app.task(name=START, bind=True, acks_late=True, ignore_result=True)
     def start(task: "Task[Any, Any]", schedule: str, at: float) -> dict[str, int]:

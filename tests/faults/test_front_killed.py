@@ -18,8 +18,8 @@ CALLS = 20
 @mutant(
     "who records is trusted to ring",
     "wakequeue/ledger/record.lua",
-    "pend(name, due_at, ring and now + ring_again or due_at)",
-    "pend(name, due_at, ring and now + 3600000 or due_at)",
+    "pend_called(name, state, due_at, ring and now + ring_again or due_at)",
+    "pend_called(name, state, due_at, ring and now + 3600000 or due_at)",
 )
 def test_between_record_and_doorbell(trial: Trial, tmp_path: Path) -> None:
     """A front that answered calls and died before it rang: the sweep rings, and each call is reported once."""

@@ -30,7 +30,7 @@ def test_before_take(trial: Trial, tmp_path: Path) -> None:
     kill_workers(trial, tmp_path, "before take", reports=1)
 
 
-@mutant("the leases of the dead do not end", "wakequeue/ledger/sweep.lua", "give_back(name, now, 'the lease ran out')", "")
+@mutant("the leases of the dead do not end", "wakequeue/ledger/sweep.lua", "give_back(name, state, now, 'the lease ran out')", "")
 def test_after_take(trial: Trial, tmp_path: Path) -> None:
     """Killed with a lease: it runs out, and the call is reported once."""
     kill_workers(trial, tmp_path, "after take", reports=1)
@@ -39,8 +39,8 @@ def test_after_take(trial: Trial, tmp_path: Path) -> None:
 @mutant(
     "what the dead had taken is forgotten",
     "wakequeue/ledger/prelude.lua",
-    "local calls, last_call = number(key, 'taken'), ",
-    "local calls, last_call = 0, ",
+    "local calls, first_call = number(state.taken), ",
+    "local calls, first_call = 0, ",
 )
 def test_after_send(trial: Trial, tmp_path: Path) -> None:
     """Killed between the frame and its ping: whether it arrived is unknown, so it is sent again; it had arrived."""

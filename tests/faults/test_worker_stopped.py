@@ -24,7 +24,10 @@ CALLS = 50
 
 
 @mutant(
-    "what was not confirmed is not released", "workers/deliver.py", "self._release([one.lease for one in batch], error)", "pass"
+    "what was not confirmed is not released",
+    "workers/deliver.py",
+    "self._release([one.lease for one in batch], connection, error)",
+    "pass",
 )
 def test_while_nothing_is_confirmed(trial: Trial) -> None:
     """The Autoscaler hangs: what is in hand is released before the worker ends, well within `drain_within`."""

@@ -114,6 +114,20 @@ def test_history_outlives_it(installation: Installation, stat_server: StatServer
     assert first["uuid"] not in {one["uuid"] for one in shown(url)}
 
 
+def test_it_listens_again_once_redis_is_back(redis_server: RedisServer, stat_server: StatServer) -> None:
+    """However long that was away."""
+    with Installation(redis_server.url, stat_server.url) as installation:
+        hook, worker = installation.hook(), installation.worker()
+        flower, url = shown_by_flower(installation, worker)
+        redis_server.kill()
+        flower.wait_for_line("Flower hears of no tasks")
+        time.sleep(17)  # Flower's own would listen 31 s after the end of Redis, and not sooner
+        redis_server.start()
+        check_all(hook.grpc_address, [request(b"shop", b"cart")])
+        wait_until(lambda: [one for one in shown(url) if one["args"] == "1 Revision: shop/cart"], 8, "Flower to show the task")
+        assert "Traceback" not in flower.output
+
+
 def test_it_ends_at_once(redis_server: RedisServer, tmp_path: Path) -> None:
     """Whatever it waits for, be it for a Redis that hangs, and with its history kept."""
     address = f"127.0.0.1:{free_port()}"

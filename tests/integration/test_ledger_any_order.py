@@ -1,7 +1,7 @@
 """All verbs of the ledger in any order, on a real Redis, against a model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import pytest
@@ -119,7 +119,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Requests that wait are told of: those that the ledger didn't know are calls."""
         known = self.model[revision].requests
         names = [str(number) for number in range(max(0, known - old), known + new)]
-        expected = self.expect(replace(waits(revision), calls=new))
+        expected = self.expect(waits(revision)._replace(calls=new))
         self.model[revision].waiting -= new
         self.model[revision].requests += new
         (reply,) = self.ledger.record(waits(revision, *names))
@@ -360,7 +360,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(batch=stale | leases, by=st.sampled_from([-1, 0, 1, 1000]))
     def use_a_lost_lease(self, batch: list[Lease], by: int) -> None:
         """A lease that was ended, or whose token isn't the Revision's, ends nothing."""
-        other = [replace(lease, token=lease.token + by) for lease in batch]
+        other = [lease._replace(token=lease.token + by) for lease in batch]
         lost = [lease for lease in other if not self.model[lease.revision].holds(lease.token)]
         for verb in (
             lambda: self.ledger.worker.settle([settled(lease) for lease in lost]),

@@ -1,7 +1,5 @@
 """Dead letters and the audit trail on a real Redis: found, replayed, purged, bounded, and told."""
 
-from dataclasses import replace
-
 import pytest
 from support.ledger import HOUR, REVISIONS, A, B, C, Ledger, ended, entry, only, settled
 
@@ -143,7 +141,7 @@ def test_a_waking_outlives_its_worker(ledger: Ledger) -> None:
     """Since when a Revision is waking is the next lease's to know, until it has ended or is buried."""
     ledger.record(entry(A))
     lease = only(ledger.take(A))
-    waking = replace(settled(lease, repeat_in=0.0), episode=Episode(1.0, lease.taken_at, 1.0, waking_since=0.5))
+    waking = settled(lease, repeat_in=0.0)._replace(episode=Episode(1.0, lease.taken_at, 1.0, waking_since=0.5))
     ledger.worker.settle([waking])
     lease = only(ledger.take(A))
     assert lease.episode == waking.episode

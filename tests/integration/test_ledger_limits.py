@@ -41,7 +41,7 @@ def test_a_limit_lets_a_burst_through_and_spaces_the_rest(ledger: Ledger) -> Non
 
 def test_a_slot_is_its_revisions_own(ledger: Ledger) -> None:
     """What was delayed is taken when its slot comes, though the limit has no room for others; and costs no attempt."""
-    worker = ledger.using(**limited(burst=1))
+    worker = ledger.using(**limited(per_second=1, burst=1))
     ledger.record(entry(A), entry(B))
     worker.take([A, B])
     ledger.record(entry(C))

@@ -1,7 +1,5 @@
 """A wake-up's id and the trace contexts that came with its calls, in the ledger on a real Redis."""
 
-from dataclasses import replace
-
 import pytest
 from support.ledger import A, B, Ledger, ended, entry, key, only, waits
 from support.redis_server import RedisServer
@@ -13,7 +11,7 @@ TRACES = tuple(f"00-{number:032x}-{number:016x}-01" for number in range(1, 13))
 
 def traced(*traces: str) -> Entry:
     """A call of A that came with trace contexts."""
-    return replace(entry(A), traces=traces)
+    return entry(A)._replace(traces=traces)
 
 
 def ids_told(ledger: Ledger) -> list[tuple[str, str]]:

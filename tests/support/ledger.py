@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final, Literal, TypeVar
 
 from redis import Redis
@@ -87,8 +86,8 @@ class Ledger:
         return self.using(**numbers).bury(leases, reason)
 
     def sweep(self, *, most: int = 10_000, **numbers: float) -> tuple[int, list[Revision]]:
-        """Sweep."""
-        swept = self.using(**numbers).sweep(QUEUE, most=most)
+        """Sweep, connected to the Autoscaler."""
+        swept = self.using(**numbers).sweep(QUEUE, connected=True, most=most)
         return swept.ended, swept.due
 
     def now(self) -> float:
@@ -177,7 +176,7 @@ def settled(lease: Lease, *, ready_in: float = 0.0, repeat_in: float | None = No
 def ended(lease: Lease, outcome: Literal["woken", "unwoken"], *, after: float = 2.0, repeat_in: float | None = None) -> Settled:
     """What settles a lease that ends a waking, so long after its first call; unwoken because there is no image."""
     ending = Ending(outcome, lease.taken_at - after, lease.taken_at)
-    return replace(settled(lease, repeat_in=repeat_in), ending=ending, cause="no image" if outcome == "unwoken" else "")
+    return settled(lease, repeat_in=repeat_in)._replace(ending=ending, cause="no image" if outcome == "unwoken" else "")
 
 
 def only(things: Sequence[T]) -> T:

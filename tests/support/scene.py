@@ -1,7 +1,6 @@
 """A deliverer between a real ledger and an Autoscaler that is a fake."""
 
 import asyncio
-from collections.abc import Callable
 
 from redis import Redis
 
@@ -15,6 +14,7 @@ from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.traces import NO_TRACES, Traces
 from workers.deliver import Delivered, Deliverer
+from workers.hastener import Hastener
 
 A, B, C = REVISIONS = tuple(Revision("shop", name) for name in "abc")
 
@@ -32,10 +32,15 @@ class Scene:
         self.ledger = WorkerLedger(server.client, Settings())
         self.autoscaler = FakeAutoscaler()
         self.cluster = FakeCluster()
-        self.hasten: Callable[[], bool] = lambda: False
+        self.connections = 0
+        self.hastener = Hastener(self.ledger, lambda: self.connections)
         self.traces: Traces = NO_TRACES
         self._reach = server.reach
         self._commits = 0
+
+    def connect_anew(self) -> None:
+        """There is another connection to the Autoscaler."""
+        self.connections += 1
 
     def record(self, *entries: Entry) -> None:
         """A front's commit."""
@@ -59,7 +64,7 @@ class Scene:
         chosen = Settings(pod_name="pod", **settings)
         ledger = WorkerLedger(self.client, chosen)
         deliverer = Deliverer(
-            ledger, self.autoscaler, codec or ProtobufCodec(), chosen, self.hasten, self.cluster, traces=self.traces
+            ledger, self.autoscaler, codec or ProtobufCodec(), chosen, self.hastener, self.cluster, traces=self.traces
         )
         return deliverer.deliver(revisions)
 

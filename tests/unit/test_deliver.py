@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
 from support.fakes import FakeAutoscaler
@@ -19,7 +18,6 @@ from wakequeue.revision import Revision
 from wakequeue.stat import StatMessage
 from wakequeue.telemetry import WORKER
 from workers.deliver import Delivered
-from workers.hastener import Hastener
 
 
 class PickyCodec(ProtobufCodec):
@@ -29,6 +27,18 @@ class PickyCodec(ProtobufCodec):
         """A frame."""
         if message.revision == B:
             raise ValueError("too picky")
+        return super().encode(message, now)
+
+
+class MeddlingCodec(ProtobufCodec):
+    """Does something while it encodes."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        self._meanwhile = meanwhile
+
+    def encode(self, message: StatMessage, now: float) -> Frame:
+        """A frame."""
+        self._meanwhile()
         return super().encode(message, now)
 
 
@@ -109,10 +119,10 @@ def test_the_original_style(scene: Scene) -> None:
 
 def test_a_handlers_style_is_its_own(scene: Scene) -> None:
     """What a call says of how to report it comes before the settings, either way."""
-    scene.record(replace(entry(A, 5), style="original"), entry(B, 5))
+    scene.record(entry(A, 5)._replace(style="original"), entry(B, 5))
     scene.deliver(A, B)
     assert [(one.key, one.concurrency, one.requests) for one in scene.reports()] == [("shop/a", 1, 1), ("shop/b", 5, 5)]
-    scene.record(replace(entry(C, 5), style="activator"))
+    scene.record(entry(C, 5)._replace(style="activator"))
     scene.deliver(C, report_style="original")
     assert [(one.concurrency, one.requests) for one in scene.reports()[2:]] == [(5, 5)]
 
@@ -279,11 +289,53 @@ def test_nothing_is_taken_out_of_order_on_a_new_connection(scene: Scene) -> None
     """A doorbell from before it names wake-ups in another order than their age: the sweep rings for them again."""
     scene.record(entry(A))
     scene.client.lpush(QUEUE, "another doorbell")
-    scene.hasten = Hastener(scene.ledger, lambda: 1).hasten
+    scene.connect_anew()
     assert scene.deliver(A) == Delivered()
     assert scene.client.llen(QUEUE) == 0
     assert scene.ledger.sweep(QUEUE).due == [A]
     assert scene.deliver(A) == Delivered(taken=1, reported=1)
+
+
+@pytest.mark.parametrize("hastened_first", [False, True])
+def test_what_was_taken_before_a_new_connection_keeps_its_place(scene: Scene, *, hastened_first: bool) -> None:
+    """Given back before all is hastened or after that, it comes between what is older, and failed before, and what is younger."""
+    scene.record(entry(A, age=9.0))
+    scene.autoscaler.available = False
+    with pytest.raises(AutoscalerUnavailable):
+        scene.deliver(A)
+    scene.autoscaler.available = True
+    scene.record(entry(B, age=8.0), entry(C, age=7.0))
+
+    def come_between() -> None:
+        scene.connect_anew()
+        if hastened_first:
+            assert scene.hastener.hasten() is None
+
+    with pytest.raises(AutoscalerUnavailable):
+        scene.deliver(B, codec=MeddlingCodec(come_between))
+    assert scene.reports() == []
+    assert (scene.hastener.hasten() is None) != hastened_first
+    assert scene.ledger.sweep(QUEUE).due == [A, B, C]
+    assert scene.deliver(A, B, C).reported == 3
+
+
+def test_what_failed_as_the_connection_came_waits_for_no_back_off(scene: Scene) -> None:
+    """It may be given back after all was hastened."""
+    scene.record(entry(A))
+    scene.autoscaler = MeddlingAutoscaler(scene.connect_anew)
+    scene.autoscaler.available = False
+    with pytest.raises(AutoscalerUnavailable):
+        scene.deliver(A)
+    assert scene.due_in(A) <= 0
+
+
+def test_a_worker_that_found_all_hastened_delivers(scene: Scene) -> None:
+    """Another worker hastened it for the new connection, and rang it."""
+    scene.record(entry(A))
+    scene.ledger.hasten(QUEUE)
+    assert scene.ledger.sweep(QUEUE).due == [A]
+    scene.connect_anew()
+    assert scene.deliver(A).reported == 1
 
 
 def test_suspects_are_delivered_in_trials(scene: Scene) -> None:

@@ -20,7 +20,7 @@ class CountedLedger:
 
     away = True
 
-    def sweep(self, queue: str) -> Swept:  # noqa: ARG002  as the real one
+    def sweep(self, queue: str, *, connected: bool) -> Swept:  # noqa: ARG002  as the real one
         """Nothing is due, and two starts came too late."""
         if self.away:
             raise LedgerUnavailable("away")
@@ -46,7 +46,7 @@ def test_the_count_and_its_age_are_exported() -> None:
     ledger = CountedLedger()
     before = metric("wakequeue_buried_total", reason="expired") or 0
     real = cast("WorkerLedger", ledger)
-    sweep = Sweep(real, no_ring, Settings(sweep_every=0.001), Watchdog(15.0), Hastener(real, lambda: 0))
+    sweep = Sweep(real, no_ring, Settings(sweep_every=0.001), Watchdog(15.0), Hastener(real, lambda: 0), lambda: True)
     try:
         assert metric("wakequeue_ledger_age_seconds") == float("inf")
         ledger.away = False

@@ -74,6 +74,7 @@ Keys, all with the hash tag `{wakequeue}`; times are milliseconds since 1970:
     {wakequeue}:ring:NAMESPACE     the same of the doorbells that fronts ring
     {wakequeue}:trial:HOLDER       while this worker may have suspects on trial
     {wakequeue}:hastened           for a second after a worker has hastened
+    {wakequeue}:connected          for a second, the worker that has swept while it was connected
     {wakequeue}:front:STREAM       the number of a front's last commit, for a day: one that is sent again counts once
 
 Calls are conserved: recorded = settled + pending + leased + buried + discarded, at every moment. The clock is Redis's, and should
@@ -82,10 +83,11 @@ that be set back, the ledger's goes on from where it was: what is due stays due.
 
 from wakequeue.ledger.front import Commit, Entry, FrontLedger, Recorded
 from wakequeue.ledger.history import History, Outcome
+from wakequeue.ledger.leases import Lease, Settled
 from wakequeue.ledger.letters import DeadLetter, DeadLetters
 from wakequeue.ledger.presence import Presence, Presences
 from wakequeue.ledger.starts import Begun, Cancelled, Kept, Led, Plan, Start, Starts
-from wakequeue.ledger.worker import Census, Lease, Settled, Swept, Taken, WorkerLedger
+from wakequeue.ledger.worker import Census, Swept, Taken, WorkerLedger
 
 __all__ = [
     "Begun",

@@ -8,12 +8,15 @@ local lost = {}
 
 for i = 7, #ARGV do
   local name = ARGV[i]
-  if holds(name, token) then
-    entomb(name, reason, idle_after, keep_history)
+  local key = revision_key(name)
+  local state, had = read(key)
+  local lasts = nil
+  if holds(name, state, token) then
+    lasts = entomb(name, state, reason, idle_after, keep_history)
   else
     lost[#lost + 1] = name
   end
+  write(key, state, had, lasts)
 end
-
 bound(keep, now - keep_for)
 return lost

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Self, cast
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Self, cast
 
+import msgspec
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 from redis.exceptions import DataError, RedisError
@@ -21,8 +24,7 @@ from wakequeue.settings import Settings
 REPLY_FIELDS: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One Revision's calls in a commit; the ages are seconds before the commit.
 
     `awake` says that its calls found the Revision awake, so that none of them waits. `callers` says who made how many. `requests`
@@ -36,8 +38,8 @@ class Entry:
     awake: bool
     first_age: float
     last_age: float
-    callers: Mapping[str, int] = field(default_factory=dict)
-    requests: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    callers: Mapping[str, int] = MappingProxyType({})
+    requests: Mapping[str, tuple[str, float]] = MappingProxyType({})
     style: str = ""
     traces: Sequence[str] = ()
 
@@ -50,8 +52,7 @@ class Commit:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """What the ledger says of one recorded Revision, at a time of its clock (Unix seconds).
 
     `ring` says that its doorbell is the front's to ring; of the episode only the times are told. `wakeup` is the id
@@ -87,16 +88,8 @@ class FrontLedger:
         Raises LedgerUnavailable where Redis gave no answer, or refused the write: whether it was recorded is then unknown, and
         the caller sends it again.
         """
-        arguments: list[str | int] = [commit.stream, commit.number, *self._rules]
-        for entry in entries:
-            waiting = -1 if entry.awake else entry.calls
-            ages = milliseconds(entry.first_age), milliseconds(entry.last_age)
-            waits = {request: (caller, milliseconds(age)) for request, (caller, age) in entry.requests.items()}
-            requests = json.dumps(waits) if waits else ""
-            traces = json.dumps(entry.traces) if entry.traces else ""
-            arguments += [str(entry.revision), entry.calls, waiting, *ages, json.dumps(entry.callers), requests]
-            arguments += [entry.style, traces]
-        now, *rest = await _asked(self._record, arguments)
+        rows = _write_rows([_row(entry) for entry in entries])
+        now, *rest = await _asked(self._record, [commit.stream, commit.number, *self._rules, rows])
         return [_recorded(int(now) / 1000, *rest[i : i + REPLY_FIELDS]) for i in range(0, len(rest), REPLY_FIELDS)]
 
     async def begin(self, cause: str, starts: Sequence[Start]) -> Begun:
@@ -108,12 +101,49 @@ class FrontLedger:
         await self._client.aclose()
 
 
+class _Row(msgspec.Struct, omit_defaults=True):
+    """What *record* is told of an entry; ages are milliseconds, and `callers` and `traces` are JSON, as the ledger keeps them."""
+
+    name: str
+    calls: int
+    waiting: int
+    first_age: int
+    last_age: int
+    callers: str
+    requests: dict[str, tuple[str, int]] | None = None
+    style: str = ""
+    traces: str = ""
+
+
+_write_rows: Final = msgspec.msgpack.Encoder().encode
+
+
+def _row(entry: Entry) -> _Row:
+    return _Row(
+        str(entry.revision),
+        entry.calls,
+        -1 if entry.awake else entry.calls,
+        milliseconds(entry.first_age),
+        milliseconds(entry.last_age),
+        _json(tuple(entry.callers.items())),
+        {request: (caller, milliseconds(age)) for request, (caller, age) in entry.requests.items()} if entry.requests else None,
+        entry.style,
+        json.dumps(entry.traces) if entry.traces else "",
+    )
+
+
+@lru_cache(maxsize=256)
+def _json(callers: tuple[tuple[str, int], ...]) -> str:
+    """Who made how many calls: of most Revisions in a commit, and from one to the next, the same one made as many."""
+    return json.dumps(dict(callers))
+
+
 def _recorded(at: float, ring: int, first: bytes, last: bytes, wait: bytes, wakeup: bytes, begins: int) -> Recorded:  # noqa: PLR0913, PLR0917  as the script answers
     episode = Episode(seconds(first), seconds(last), last_wait=seconds(wait))
     return Recorded(bool(ring), episode, at, wakeup.decode(), bool(begins))
 
 
-async def _asked(ask: AsyncScript, arguments: Sequence[str | int]) -> list[Any]:
+async def _asked(ask: AsyncScript, arguments: Sequence[str | int | bytes]) -> list[Any]:
     """What Redis answers. Raises LedgerUnavailable where it gives no answer, or refuses."""
     try:
         return cast("list[Any]", await ask(args=arguments))

@@ -6,12 +6,14 @@ local hastened = 0
 
 for _, name in ipairs(ARGV) do
   local key = revision_key(name)
-  local state = redis.call('HMGET', key, 'due_at', 'attempts', 'first_call', 'last_call', 'passed')
-  local due_at, failed = tonumber(state[1] or ''), (tonumber(state[2] or '') or 0) > 0 and not state[5]
+  local state, had = read(key)
+  local due_at, failed = tonumber(state.due_at), number(state.attempts) > 0 and not state.passed
   if due_at and (failed or due_at <= now) then
-    redis.call('HSET', key, 'ready_at', math.min(now, due_at))
-    pend(name, math.min(now, due_at), tonumber(state[3] or state[4]))
+    state.ready_at = math.min(now, due_at)
+    pend(name, state, state.ready_at, waits_since(state))
+    write(key, state, had)
     hastened = hastened + 1
   end
 end
+
 return hastened

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from redis import Redis
 
+from wakequeue.errors import LedgerUnavailable
 from wakequeue.ledger.letters import calls_by_caller, timed_causes
 from wakequeue.ledger.scripts import HISTORY, asked
 from wakequeue.revision import Revision
@@ -76,12 +77,24 @@ class History:
     def follow(self, after: str, revision: Revision | None = None, *, wakeup: str = "") -> Iterator[Outcome]:
         """Entries newer than the one with the id `after`, as they come, without end."""
         while True:
-            replies = asked(self._client.xread, {HISTORY: after}, PAGE, FOLLOW_MS)
-            for _, page in replies or ():
-                for one in map(_outcome, page):
-                    after = one.id
-                    if one.is_of(revision, wakeup):
-                        yield one
+            for one in self.next(after):
+                after = one.id
+                if one.is_of(revision, wakeup):
+                    yield one
+
+    def next(self, after: str) -> list[Outcome]:
+        """The entries that come right after the one with the id `after`; none where none came for a while."""
+        replies = asked(self._client.xread, {HISTORY: after}, PAGE, FOLLOW_MS)
+        return [_outcome(entry) for _, page in replies or () for entry in page]
+
+    def written(self) -> int:
+        """How many entries were ever written, those included that are not kept any more."""
+        try:
+            return int(asked(self._client.xinfo_stream, HISTORY)["entries-added"])
+        except LedgerUnavailable:
+            if asked(self._client.exists, HISTORY):
+                raise
+            return 0
 
     def last_id(self) -> str:
         """The id of the newest entry."""

@@ -12,28 +12,24 @@ end
 
 -- Write a dead letter of what is leased. Of a Revision that does not wake there is one, the newest: letters without calls, which it
 -- may make by the hour, are not to push out those that have some.
-local function add_letter(name, reason, calls, first_call, tries, callers)
-  local key = revision_key(name)
-  local id = reason == 'unwoken' and reason or redis.call('HGET', key, 'token')
-  write_letter(name, id, reason, calls, first_call, number(key, 'last_call'), number(key, 'attempts'), tries, callers,
-    redis.call('HGET', key, 'wakeup') or nil)
+local function add_letter(name, state, reason, calls, first_call, tries, callers)
+  local id = reason == 'unwoken' and reason or state.token
+  write_letter(name, id, reason, calls, first_call, number(state.last_call), number(state.attempts), tries, callers, state.wakeup)
 end
 
 -- What was taken will never be confirmed: it becomes a dead letter, with the reason. What would end a worker, or can't be said, is
--- kept warm no longer.
-local function entomb(name, reason, idle_after, keep_history)
-  local key = revision_key(name)
-  local calls = number(key, 'taken')
-  add_letter(name, reason, calls, tonumber(redis.call('HGET', key, 'taken_first_call') or ''),
-    redis.call('HGET', key, 'tries') or '[]', redis.call('HGET', key, 'taken_callers') or '{}')
-  remember(name, keep_history, 'buried', reason, '', 0)
-  redis.call('HSET', key, 'waiting', number(key, 'calls'), 'crashes', 0, 'waking_since', '')
+-- kept warm no longer. Returns for how long its Revision lasts, if at all.
+local function entomb(name, state, reason, idle_after, keep_history)
+  local calls = number(state.taken)
+  add_letter(name, state, reason, calls, tonumber(state.taken_first_call), state.tries or '[]', state.taken_callers or '{}')
+  remember(name, state, keep_history, 'buried', reason, '', 0)
+  state.waiting, state.crashes, state.waking_since = number(state.calls), '0', ''
   redis.call('HINCRBY', TOTALS, 'buried', calls)
   if reason ~= 'expired' then
-    redis.call('HDEL', key, 'keeps')
+    state.keeps = nil
   end
-  local _, kept_until = kept(redis.call('HGET', key, 'keeps'))
-  go_on(name, idle_after, kept_until > 0 and math.max(now, number(key, 'ready_at')) or nil)
+  local _, kept_until = kept(state.keeps)
+  return go_on(name, state, idle_after, kept_until > 0 and math.max(now, number(state.ready_at)) or nil)
 end
 
 -- Take these dead letters out. Returns how many there were, and their calls, which are buried no more.

@@ -12,6 +12,8 @@ from wakequeue.revision import Revision
 
 PAGE: Final = 1_000
 
+_read_callers: Final = msgspec.json.Decoder(dict[str, int]).decode
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
@@ -84,7 +86,7 @@ def _letter(id_: str, content: bytes) -> DeadLetter:
 
 def calls_by_caller(text: str | bytes) -> dict[str, int]:
     """The calls that each caller made, as the ledger keeps them."""
-    return msgspec.json.decode(text, type=dict[str, int])
+    return _read_callers(text)
 
 
 def timed_causes(text: str | bytes) -> list[tuple[float, str]]:

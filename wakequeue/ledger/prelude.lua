@@ -26,8 +26,46 @@ local function waiting_key(name)
   return PREFIX .. 'w:' .. name
 end
 
-local function number(key, field)
-  return tonumber(redis.call('HGET', key, field) or '') or 0
+-- What a Revision's key says, field -> text, to be changed; and the same as Redis says it, for `write`.
+local function read(key)
+  local state, had = {}, redis.call('HGETALL', key)
+  for i = 1, #had, 2 do
+    state[had[i]] = had[i + 1]
+  end
+  return state, had
+end
+
+-- Have a Revision's key say what it did not say when it was read, and no more what the state does not; from then on it lasts for so
+-- long (ms), if at all. That uses up the state.
+local function write(key, state, had, lasts)
+  local said, unsaid = {}, {}
+  for i = 1, #had, 2 do
+    local field, value = had[i], state[had[i]]
+    if value == nil then
+      unsaid[#unsaid + 1] = field
+    elseif value ~= had[i + 1] then
+      said[#said + 1] = field
+      said[#said + 1] = value
+    end
+    state[field] = nil
+  end
+  for field, value in pairs(state) do
+    said[#said + 1] = field
+    said[#said + 1] = value
+  end
+  if #said > 0 then
+    redis.call('HSET', key, unpack(said))
+  end
+  if #unsaid > 0 then
+    redis.call('HDEL', key, unpack(unsaid))
+  end
+  if lasts then
+    redis.call('PEXPIRE', key, lasts)
+  end
+end
+
+local function number(text)
+  return tonumber(text) or 0
 end
 
 -- Two JSON objects of calls by caller as one; either may be missing.
@@ -51,8 +89,11 @@ end
 
 -- Two JSON lists of trace contexts as one, of which the first are kept; either may be missing.
 local function join_traces(had, came)
-  local traces = cjson.decode(had or '[]')
-  for _, trace in ipairs(cjson.decode(came or '[]')) do
+  if not had or not came then
+    return had or came
+  end
+  local traces = cjson.decode(had)
+  for _, trace in ipairs(cjson.decode(came)) do
     if #traces < MOST_TRACES then
       traces[#traces + 1] = trace
     end
@@ -65,10 +106,15 @@ local function new_wakeup(...)
   return string.sub(redis.sha1hex(table.concat({...}, ' ')), 1, 32)
 end
 
+-- Until when a worker has the Revision, 0 where none has: who is leased is at an attempt, and not pending, which saves most a look.
+local function leased_until(name, state)
+  return not state.due_at and number(state.attempts) > 0 and number(redis.call('ZSCORE', LEASED, name)) or 0
+end
+
 -- Whether a Revision should be forgotten by now: its key expires by Redis's clock, which may have been set back.
-local function is_asleep(name, last_call, ready_at, due_at, idle_after)
-  local until_ = math.max((tonumber(last_call or '') or now) + idle_after, tonumber(ready_at or '') or 0)
-  return not due_at and until_ < now and not redis.call('ZSCORE', LEASED, name)
+local function is_asleep(name, state, idle_after)
+  local until_ = math.max((tonumber(state.last_call) or now) + idle_after, number(state.ready_at))
+  return not state.due_at and until_ < now and leased_until(name, state) == 0
 end
 
 -- How a Revision is kept warm, by what its key says of that: since when by the newest word, until when at the latest, and with how
@@ -83,94 +129,125 @@ local function kept(keeps)
   return since, until_, pods
 end
 
--- Make a Revision pending: takeable from due_at on, with its doorbell rung at ring_at.
-local function pend(name, due_at, ring_at)
-  redis.call('HSET', revision_key(name), 'due_at', due_at)
-  redis.call('ZADD', PENDING, ring_at, name)
+-- Who leaves PENDING or LEASED and who joins it, all at once at the end of a verb.
+local leaving, joining = {[PENDING] = {}, [LEASED] = {}}, {[PENDING] = {}, [LEASED] = {}}
+
+local function leave(set, name)
+  local names = leaving[set]
+  names[#names + 1] = name
 end
 
--- A Revision is asked for at a time: it isn't forgotten before it is reported.
-local function keep_called(key, last_call)
-  redis.call('PERSIST', key)
-  redis.call('HSET', key, 'last_call', math.max(last_call, number(key, 'last_call')))
+local function join(set, score, name)
+  local scores = joining[set]
+  scores[#scores + 1] = score
+  scores[#scores + 1] = name
+end
+
+-- Lua passes some thousands of arguments on, and no more.
+local function call_in_parts(command, set, arguments)
+  for i = 1, #arguments, 1000 do
+    redis.call(command, set, unpack(arguments, i, math.min(i + 999, #arguments)))
+  end
+end
+
+local function save_moves()
+  for _, set in ipairs({PENDING, LEASED}) do
+    call_in_parts('ZREM', set, leaving[set])
+    call_in_parts('ZADD', set, joining[set])
+    leaving[set], joining[set] = {}, {}
+  end
+end
+
+-- Make a Revision pending: takeable from due_at on, with its doorbell rung at ring_at.
+local function pend(name, state, due_at, ring_at)
+  state.due_at = due_at
+  join(PENDING, ring_at, name)
+end
+
+-- Whether a Revision that is asked for is to be pending by that: it is neither leased nor due before this time.
+local function is_sooner(name, state, due_at)
+  return due_at < (tonumber(state.due_at) or math.huge) and leased_until(name, state) == 0
+end
+
+-- Make a Revision pending that may have rested until now: it isn't forgotten before it is reported.
+local function pend_called(name, state, due_at, ring_at)
+  if not state.due_at then
+    redis.call('PERSIST', revision_key(name))
+  end
+  pend(name, state, due_at, ring_at)
 end
 
 -- Add calls to a Revision that no report names yet.
-local function add_calls(key, calls, first_call, last_call, callers)
-  local state = redis.call('HMGET', key, 'first_call', 'callers')
-  redis.call('HINCRBY', key, 'calls', calls)
-  redis.call('HSET', key, 'first_call', math.min(first_call, tonumber(state[1] or '') or first_call),
-    'callers', add_callers(state[2], callers))
-  keep_called(key, last_call)
+local function add_calls(state, calls, first_call, last_call, callers)
+  state.calls = number(state.calls) + calls
+  state.first_call = math.min(first_call, tonumber(state.first_call) or first_call)
+  state.last_call = math.max(last_call, number(state.last_call))
+  state.callers = add_callers(state.callers, callers)
 end
 
 -- Remember why an attempt to report a Revision failed.
-local function add_try(key, cause)
-  local tries = cjson.decode(redis.call('HGET', key, 'tries') or '[]')
+local function add_try(state, cause)
+  local tries = cjson.decode(state.tries or '[]')
   tries[#tries + 1] = {now, cause}
   if #tries > MOST_TRIES then
     table.remove(tries, 1)
   end
-  redis.call('HSET', key, 'tries', cjson.encode(tries))
+  state.tries = cjson.encode(tries)
 end
 
--- Give what was taken back to the Revision, which is pending again.
-local function give_back(name, due_at, cause)
-  local key = revision_key(name)
-  redis.call('ZREM', LEASED, name)
-  add_try(key, cause)
-  local calls, last_call = number(key, 'taken'), number(key, 'last_call')
-  local first_call = tonumber(redis.call('HGET', key, 'taken_first_call') or '')
+-- Since when a Revision waits to be reported: what is rung by that comes in the order of its age.
+local function waits_since(state)
+  return number(state.first_call or state.last_call)
+end
+
+-- Give what was taken back to the Revision, which is pending again. What is due at once may be rung by its age.
+local function give_back(name, state, due_at, cause, by_age)
+  leave(LEASED, name)
+  add_try(state, cause)
+  local calls, first_call = number(state.taken), tonumber(state.taken_first_call)
   if first_call then
-    add_calls(key, calls, first_call, last_call, redis.call('HGET', key, 'taken_callers') or nil)
+    add_calls(state, calls, first_call, number(state.last_call), state.taken_callers)
   end
-  local traces = redis.call('HMGET', key, 'taken_traces', 'traces')
-  if traces[1] then
-    redis.call('HDEL', key, 'taken_traces')
-    redis.call('HSET', key, 'traces', join_traces(traces[1], traces[2]))
-  end
-  redis.call('HSET', key, 'taken', 0, 'ready_at', due_at)
-  pend(name, due_at, due_at)
+  state.traces, state.taken_traces = join_traces(state.taken_traces, state.traces), nil
+  state.taken, state.ready_at = '0', due_at
+  pend(name, state, due_at, by_age and due_at <= now and waits_since(state) or due_at)
 end
 
 -- The holder of a lease lives: its Revision is a suspect no more, and the trial that it was on is over.
-local function acquit(key)
-  if number(key, 'crashes') > 0 then
-    redis.call('HSET', key, 'crashes', 0)
-    local trial = PREFIX .. 'trial:' .. (redis.call('HGET', key, 'holder') or '')
-    if redis.call('GET', trial) == redis.call('HGET', key, 'token') then
+local function acquit(state)
+  if number(state.crashes) > 0 then
+    state.crashes = '0'
+    local trial = PREFIX .. 'trial:' .. (state.holder or '')
+    if redis.call('GET', trial) == state.token then
       redis.call('DEL', trial)
     end
   end
 end
 
 -- A lease has done its work: calls that came since are pending, else a repeat is, else there is nothing to report, and the
--- Revision is forgotten idle_after its last call, though not before it may be reported again.
-local function go_on(name, idle_after, repeat_at)
-  local key = revision_key(name)
-  local ready_at = number(key, 'ready_at')
-  redis.call('ZREM', LEASED, name)
-  redis.call('HSET', key, 'taken', 0, 'attempts', 0)
-  redis.call('HDEL', key, 'tries', 'taken_callers', 'taken_traces')
-  if number(key, 'calls') > 0 then
+-- Revision is forgotten idle_after its last call, though not before it may be reported again. Returns for how long it lasts then.
+local function go_on(name, state, idle_after, repeat_at)
+  local ready_at = number(state.ready_at)
+  leave(LEASED, name)
+  state.taken, state.attempts, state.tries, state.taken_callers, state.taken_traces = '0', '0', nil, nil, nil
+  if number(state.calls) > 0 then
     local due_at = math.max(now, ready_at)
-    pend(name, due_at, due_at)
+    pend(name, state, due_at, due_at)
   elseif repeat_at then
-    pend(name, repeat_at, repeat_at)
+    pend(name, state, repeat_at, repeat_at)
   else
-    redis.call('PEXPIRE', key, math.max(number(key, 'last_call') + idle_after, ready_at) - now)
+    return math.max(number(state.last_call) + idle_after, ready_at) - now
   end
 end
 
 -- Whether the lease that carries this token is the Revision's, and still runs. Whoever comes with the last token that there was
 -- holds or held that lease, and lives.
-local function holds(name, token)
-  local key, until_ = revision_key(name), redis.call('ZSCORE', LEASED, name)
-  if redis.call('HGET', key, 'token') ~= token then
+local function holds(name, state, token)
+  if state.token ~= token then
     return false
   end
-  acquit(key)
-  return until_ and tonumber(until_) > now
+  acquit(state)
+  return leased_until(name, state) > now
 end
 
 -- Write into the audit trail, of which the newest `keep` entries stay; further fields are of the entry's own kind.
@@ -180,15 +257,13 @@ local function write_entry(name, keep, outcome, reason, first_call, last_call, a
 end
 
 -- Write of what is leased into the audit trail.
-local function tell(name, keep, outcome, reason, first_call, ...)
-  local state = redis.call('HMGET', revision_key(name), 'last_call', 'attempts', 'holder', 'wakeup')
-  write_entry(name, keep, outcome, reason, first_call, state[1] or 0, state[2] or 0, state[3] or '',
-    'wakeup', state[4] or '', ...)
+local function tell(name, state, keep, outcome, reason, first_call, ...)
+  write_entry(name, keep, outcome, reason, first_call, state.last_call or 0, state.attempts or 0, state.holder or '',
+    'wakeup', state.wakeup or '', ...)
 end
 
 -- Tell what became of what was taken.
-local function remember(name, keep, outcome, reason, phase, concurrency)
-  local state = redis.call('HMGET', revision_key(name), 'taken', 'taken_first_call', 'tries', 'taken_callers')
-  tell(name, keep, outcome, reason, state[2] or '', 'phase', phase, 'concurrency', concurrency, 'calls', state[1] or 0,
-    'tries', state[3] or '[]', 'callers', state[4] or '{}')
+local function remember(name, state, keep, outcome, reason, phase, concurrency)
+  tell(name, state, keep, outcome, reason, state.taken_first_call or '', 'phase', phase, 'concurrency', concurrency,
+    'calls', state.taken or 0, 'tries', state.tries or '[]', 'callers', state.taken_callers or '{}')
 end

@@ -1,8 +1,9 @@
 -- record: the calls of one commit, all or none, once only.
 -- ARGV: the front's stream of commits, the commit's number in it, queue, ring_below, ring_again, idle_after (ms), reports a
---       second of one namespace and their burst, report_every and patience (ms), then for each Revision: name, calls, waiting,
---       age of the first call, age of the last call (ms), its callers as JSON, the requests that wait as JSON (id -> {caller,
---       age (ms)}) or '', how to report it or '', trace contexts as JSON or ''. waiting is -1 where it was found awake.
+--       second of one namespace and their burst, report_every and patience (ms), and the Revisions as MessagePack: of each its
+--       name, calls, waiting, age of the first call, age of the last call (ms), its callers as JSON, the requests that wait
+--       (id -> {caller, age (ms)}), how to report it (style), trace contexts as JSON. What there isn't is left out. waiting is -1
+--       where it was found awake.
 -- Returns: now, then for each Revision: 1 where it is due and its doorbell is the caller's to ring, first report or '', last
 --          report or '', when a request was last known to wait or '', the id of its wake-up, and 1 where that begins with this
 --          commit.
@@ -36,7 +37,7 @@ end
 local function note_waiting(name, requests)
   local key, new, callers = waiting_key(name), 0, {}
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now - patience)
-  for request, told in pairs(cjson.decode(requests)) do
+  for request, told in pairs(requests) do
     local caller, at = told[1], math.max(now - told[2], now - patience + report_every)
     if caller ~= '' and not redis.call('ZSCORE', key, request) then
       new = new + 1
@@ -48,66 +49,56 @@ local function note_waiting(name, requests)
   return new, new > 0 and cjson.encode(callers) or nil
 end
 
-for i = 11, #ARGV, 9 do
-  local name, calls, waiting = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
-  local callers, requests, style, traces = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7], ARGV[i + 8]
-  local first_call, last_call = now - ARGV[i + 3], now - ARGV[i + 4]
+for _, one in ipairs(cmsgpack.unpack(ARGV[11])) do
+  local name, calls, waiting, callers, requests = one.name, one.calls, one.waiting, one.callers, one.requests
+  local first_call, last_call = now - one.first_age, now - one.last_age
   local key = revision_key(name)
-  local state = redis.call('HMGET', key, 'last_call', 'ready_at', 'due_at', 'first_report', 'last_report', 'last_wait',
-    'wakeup')
-  local pending_since = tonumber(state[3] or '')
-  if is_asleep(name, state[1], state[2], state[3], idle_after) then
+  local state, had = read(key)
+  if is_asleep(name, state, idle_after) then
     redis.call('DEL', key)
-    state = {}
+    state, had = {}, {}
   end
-  local begins = new_wakeup(ARGV[1], ARGV[2], name)
-  local wakeup = state[7] or begins
-  local ring = not fresh and pending_since and pending_since <= now
+  local made = not (fresh and state.wakeup) and new_wakeup(ARGV[1], ARGV[2], name)
+  state.wakeup = state.wakeup or made
+  local begins = state.wakeup == made
+  local ring = not fresh and state.due_at and tonumber(state.due_at) <= now
   if fresh then
-    if not state[1] and waiting < 0 and last_call + idle_after > now then
+    if not state.last_call and waiting < 0 and last_call + idle_after > now then
       -- Only an absent Redis let a Revision be forgotten that the front knows to be awake: it goes on being awake.
-      state[4], state[5] = '0', '0'
-      redis.call('HSET', key, 'first_report', 0, 'last_report', 0)
+      state.first_report, state.last_report = '0', '0'
     end
     -- A request that goes on waiting is told of at the next report, and is no correction of the first.
-    local ready_at = math.max(tonumber(state[2] or '') or 0, (tonumber(state[5] or '') or 0) + report_every)
-    if requests ~= '' then
+    local ready_at = math.max(number(state.ready_at), number(state.last_report) + report_every)
+    if requests then
       local new, new_callers = note_waiting(name, requests)
       calls, callers = calls + new, add_callers(callers, new_callers)
-      state[6] = math.max(tonumber(state[6] or '') or 0, last_call)
-      redis.call('HSET', key, 'last_wait', state[6])
+      state.last_wait = math.max(number(state.last_wait), last_call)
     end
     if calls > 0 then
-      ready_at = tonumber(state[2] or '') or 0
-      add_calls(key, calls, first_call, last_call, callers)
+      ready_at = number(state.ready_at)
+      add_calls(state, calls, first_call, last_call, callers)
     else
-      -- Of a Revision that was forgotten meanwhile there is nothing but this.
-      redis.call('HINCRBY', key, 'calls', 0)
-      keep_called(key, last_call)
+      state.calls, state.last_call = state.calls or 0, math.max(last_call, number(state.last_call))
     end
     recorded = recorded + calls
-    if not state[7] then
-      redis.call('HSET', key, 'wakeup', wakeup)
-    end
-    redis.call('HINCRBY', key, 'waiting', math.max(waiting, 0))
-    if style ~= '' then
-      redis.call('HSET', key, 'style', style)
-    end
-    if traces ~= '' then
-      redis.call('HSET', key, 'traces', join_traces(redis.call('HGET', key, 'traces') or nil, traces))
-    end
+    state.waiting = number(state.waiting) + math.max(waiting, 0)
+    state.style = one.style or state.style
+    state.traces = join_traces(state.traces, one.traces)
     local due_at = math.max(now, ready_at)
-    if due_at < (pending_since or math.huge) and not redis.call('ZSCORE', LEASED, name) then
+    if is_sooner(name, state, due_at) then
       ring = due_at <= now and may_ring_for(namespace_of(name))
-      pend(name, due_at, ring and now + ring_again or due_at)
+      pend_called(name, state, due_at, ring and now + ring_again or due_at)
     end
   end
   replies[#replies + 1] = ring and 1 or 0
-  replies[#replies + 1] = state[4] or ''
-  replies[#replies + 1] = state[5] or ''
-  replies[#replies + 1] = state[6] or ''
-  replies[#replies + 1] = wakeup
-  replies[#replies + 1] = wakeup == begins and 1 or 0
+  replies[#replies + 1] = state.first_report or ''
+  replies[#replies + 1] = state.last_report or ''
+  replies[#replies + 1] = state.last_wait or ''
+  replies[#replies + 1] = state.wakeup
+  replies[#replies + 1] = begins and 1 or 0
+  if fresh then
+    write(key, state, had)
+  end
 end
 
 if fresh then

@@ -5,10 +5,14 @@ local lost = {}
 
 for i = 3, #ARGV, 2 do
   local name = ARGV[i]
-  if not holds(name, ARGV[1]) then
+  local key = revision_key(name)
+  local state, had = read(key)
+  if not holds(name, state, ARGV[1]) then
     lost[#lost + 1] = name
   else
-    give_back(name, now + ARGV[i + 1], ARGV[2])
+    give_back(name, state, now + ARGV[i + 1], ARGV[2], true)
   end
+  write(key, state, had)
 end
+
 return lost

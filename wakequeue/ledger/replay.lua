@@ -11,14 +11,16 @@ for _, letter in ipairs(ARGV) do
     local name = dead.revision
     local key = revision_key(name)
     take_out({letter})
-    add_calls(key, dead.calls, now, now, dead.callers)
-    redis.call('HSETNX', key, 'wakeup', dead.wakeup or new_wakeup(letter))
-    redis.call('HINCRBY', key, 'waiting', 0)
-    local due_at = math.max(now, number(key, 'ready_at'))
-    if due_at < (tonumber(redis.call('HGET', key, 'due_at') or '') or math.huge) and not redis.call('ZSCORE', LEASED, name) then
-      pend(name, due_at, due_at)
+    local state, had = read(key)
+    add_calls(state, dead.calls, now, now, dead.callers)
+    state.wakeup, state.waiting = state.wakeup or dead.wakeup or new_wakeup(letter), state.waiting or 0
+    local due_at = math.max(now, number(state.ready_at))
+    if is_sooner(name, state, due_at) then
+      pend_called(name, state, due_at, due_at)
     end
+    write(key, state, had)
     replayed = replayed + 1
   end
 end
+
 return replayed

@@ -1,4 +1,4 @@
-"""Each verb's Lua text: what it may do, the prelude, what it shares with others, then the verb's own file."""
+"""Each verb's Lua text: what it may do, the prelude, what it shares with others, the verb's own file, and how all of them end."""
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
@@ -35,6 +35,7 @@ BURIED: Final = "{wakequeue}:buried"
 DEAD: Final = "{wakequeue}:dead"
 HISTORY: Final = "{wakequeue}:history"
 HASTENED: Final = "{wakequeue}:hastened"
+CONNECTED: Final = "{wakequeue}:connected"
 PLANNED: Final = "{wakequeue}:planned"
 PLANS: Final = "{wakequeue}:plans"
 SCHEDULES: Final = "{wakequeue}:schedules"
@@ -58,9 +59,13 @@ SHARED: Final[dict[str, frozenset[Verb]]] = {
 
 def script(verb: Verb) -> str:
     """The text that Redis runs for a verb."""
-    parts = ["prelude", *(part for part, verbs in SHARED.items() if verb in verbs), verb]
-    texts = ((resources.files(__package__) / f"{part}.lua").read_text() for part in parts)
-    return f"#!lua flags={FLAGS.get(verb, WORKS_OFF)}\n" + "\n".join(texts)
+    shared = ["prelude", *(part for part, verbs in SHARED.items() if verb in verbs)]
+    *before, own, after = (_text(part) for part in [*shared, verb, "epilogue"])
+    return "\n".join([f"#!lua flags={FLAGS.get(verb, WORKS_OFF)}", *before, f"local function verb()\n{own}end", after])
+
+
+def _text(part: str) -> str:
+    return (resources.files(__package__) / f"{part}.lua").read_text()
 
 
 def asked(ask: Callable[..., object], *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  what Redis takes and answers has no one type

@@ -4,8 +4,8 @@
 
 -- Keep a Revision warm, with so many pods, until a time. Returns whether that is longer than before, by a second at least: what is
 -- said again takes its time.
-local function keep(key, until_, pods)
-  local keeps, count = cjson.decode(redis.call('HGET', key, 'keeps') or '{}'), tostring(pods)
+local function keep(state, until_, pods)
+  local keeps, count = cjson.decode(state.keeps or '{}'), tostring(pods)
   for other, one in pairs(keeps) do
     keeps[other] = one[2] > now and one or nil
   end
@@ -13,7 +13,7 @@ local function keep(key, until_, pods)
   local longer = until_ > now and until_ >= had + 1000
   if longer then
     keeps[count] = {now, until_}
-    redis.call('HSET', key, 'keeps', cjson.encode(keeps))
+    state.keeps = cjson.encode(keeps)
   end
   return longer
 end
@@ -22,24 +22,24 @@ end
 -- whether the Revision is due by it.
 local function start_now(name, start, kept_until, idle_after, ring_at)
   local key = revision_key(name)
-  local state = redis.call('HMGET', key, 'last_call', 'ready_at', 'due_at', 'wakeup')
-  if is_asleep(name, state[1], state[2], state[3], idle_after) then
+  local state, had = read(key)
+  if is_asleep(name, state, idle_after) then
     redis.call('DEL', key)
-    state = {}
+    state, had = {}, {}
   end
-  if not keep(key, kept_until, start.pods) and start.only_asleep and state[1] then
+  if not keep(state, kept_until, start.pods) and start.only_asleep and state.last_call then
     return false, false
   end
-  add_calls(key, 1, now, now, cjson.encode({[start.cause] = 1}))
-  redis.call('HSET', key, 'wakeup', state[4] or new_wakeup(start.cause, now, name))
-  redis.call('HINCRBY', key, 'waiting', 0)
+  add_calls(state, 1, now, now, cjson.encode({[start.cause] = 1}))
+  state.wakeup, state.waiting = state.wakeup or new_wakeup(start.cause, now, name), state.waiting or 0
   redis.call('HINCRBY', TOTALS, 'recorded', 1)
-  local due_at = math.max(now, tonumber(state[2] or '') or 0)
-  if due_at < (tonumber(state[3] or '') or math.huge) and not redis.call('ZSCORE', LEASED, name) then
-    pend(name, due_at, due_at <= now and ring_at or due_at)
-    return true, due_at <= now
+  local due_at = math.max(now, number(state.ready_at))
+  local sooner = is_sooner(name, state, due_at)
+  if sooner then
+    pend_called(name, state, due_at, due_at <= now and ring_at or due_at)
   end
-  return true, false
+  write(key, state, had)
+  return true, sooner and due_at <= now
 end
 
 -- What should have started too long ago is a dead letter from the first. It takes no other's place: where there are as many as are

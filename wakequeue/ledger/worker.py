@@ -3,22 +3,18 @@
 Every verb raises LedgerUnavailable where Redis gave no answer or refused the write.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-import msgspec
 from redis import Redis
 from redis.exceptions import RedisError
 
-from wakequeue.episode import Ending, Episode, Phase
-from wakequeue.ledger.letters import calls_by_caller
-from wakequeue.ledger.scripts import HASTENED, PENDING, Verb, asked, in_parts, milliseconds, script, seconds
+from wakequeue.ledger.leases import Lease, Settled, read_leases, settled_rows
+from wakequeue.ledger.scripts import CONNECTED, HASTENED, PENDING, Verb, asked, in_parts, milliseconds, script
 from wakequeue.reach import Reach
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
-
-LEASE_FIELDS = 20
 
 #: For how long a request is thought to wait after it was last heard of, in times of `report_every`: fronts tell twice in it, and
 #: gateways may leave attempts out.
@@ -26,36 +22,6 @@ WAITS_FOR_REPORTS = 1.5
 
 #: How often, at most, all workers together hasten: many of them are connected again at once.
 HASTEN_EVERY_MS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The exclusive right to report one Revision, with what there is to report. Times are Unix seconds of Redis's clock.
-
-    `waiting` calls are thought to wait, and so many requests more are `known` to. `style` is how to report it; empty means as the
-    settings say. `callers` say who made how many of its calls. It is kept warm until `kept_until` with so many `pods`, by a word of
-    `kept_since` at the latest; none, and 0, where it isn't. `wakeup` is the id of its wake-up; `traces` are trace contexts that
-    came with its calls.
-    """
-
-    revision: Revision
-    token: int
-    taken_at: float
-    calls: int
-    waiting: int
-    known: int
-    first_call: float
-    last_call: float
-    due_at: float
-    attempts: int
-    episode: Episode
-    style: str = ""
-    callers: Mapping[str, int] = field(default_factory=dict)
-    kept_since: float | None = None
-    kept_until: float | None = None
-    pods: int = 0
-    wakeup: str = ""
-    traces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +35,6 @@ class Taken:
     leases: list[Lease]
     delayed: dict[Literal["namespace", "all"], int]
     suspects: dict[Revision, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A lease whose report was confirmed, or had nothing to say: the episode from here on, and when to report next.
-
-    `phase` is the one that was reported, None where nothing was. `gone` of its waiting callers have given up. `ending` is that of
-    its waking; one that is unwoken becomes a dead letter, with its `cause`.
-    """
-
-    lease: Lease
-    episode: Episode
-    ready_at: float
-    repeat_at: float | None
-    phase: Phase | None
-    gone: int = 0
-    ending: Ending | None = None
-    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,19 +104,17 @@ class WorkerLedger:
 
     def take(self, revisions: Iterable[Revision], *, trial: bool = False) -> Taken:
         """Lease those of the Revisions that are due and that the rate limits let through; suspects in a `trial` alone."""
-        names = map(str, revisions)
-        now, token, delayed, suspects, *flat = self._run("take", self._lease_for, self._holder, int(trial), *self._limits, *names)
-        rows = (flat[i : i + LEASE_FIELDS] for i in range(0, len(flat), LEASE_FIELDS))
+        named = {str(revision): revision for revision in revisions}
+        now, token, delayed, suspects, rows = self._run("take", self._lease_for, self._holder, int(trial), *self._limits, *named)
         return Taken(
-            [_lease(now / 1000, token, row) for row in rows],
+            read_leases(now / 1000, token, named, rows),
             {"namespace": delayed[0], "all": delayed[1]},
             dict(zip(_revisions(suspects[::2]), suspects[1::2], strict=True)),
         )
 
     def settle(self, settled: Sequence[Settled]) -> list[Revision]:
         """Record that reports were confirmed. Returns the Revisions whose lease was lost, for which nothing changed."""
-        rows = (part for one in settled for part in _settled(one))
-        return _revisions(self._run("settle", settled[0].lease.token, *self._keeps, *rows))
+        return _revisions(self._run("settle", settled[0].lease.token, *self._keeps, settled_rows(settled)))
 
     def release(self, leases: Sequence[Lease], back_offs: Sequence[float], cause: str) -> list[Revision]:
         """Make leased Revisions pending again, each after its back-off in seconds. Returns those whose lease was lost."""
@@ -181,12 +127,13 @@ class WorkerLedger:
         names = [str(lease.revision) for lease in leases]
         return _revisions(self._run("bury", leases[0].token, *self._keeps, reason, *names))
 
-    def sweep(self, queue: str, *, most: int = 10_000) -> Swept:
+    def sweep(self, queue: str, *, connected: bool = False, most: int = 10_000) -> Swept:
         """End the leases that ran out, make the starts that were planned for now, drop old dead letters, and say whom to ring.
 
-        `most` of each.
+        `most` of each. Others are told where this worker is `connected` to the Autoscaler.
         """
-        ended, poisoned, missed, *names = self._run("sweep", queue, *self._rings, most, *self._keeps, self._make_up_within)
+        worker = self._holder if connected else ""
+        ended, poisoned, missed, *names = self._run("sweep", queue, *self._rings, most, *self._keeps, self._make_up_within, worker)
         return Swept(ended, poisoned, missed, _revisions(names))
 
     def hasten(self, queue: str) -> int:
@@ -200,6 +147,10 @@ class WorkerLedger:
         asked(self.client.delete, queue)
         names = asked(self.client.zrange, PENDING, 0, -1)
         return sum(int(self._run("hasten", *part)) for part in in_parts(names))
+
+    def others_connected(self) -> bool:
+        """Whether another worker was the last to sweep while it was connected to the Autoscaler, within the last second."""
+        return asked(self.client.get, CONNECTED) not in {None, self._holder.encode()}
 
     def census(self, queue: str) -> Census:
         """Count what the ledger holds."""
@@ -216,54 +167,6 @@ class WorkerLedger:
 
     def _run(self, verb: Verb, *arguments: Any) -> Any:  # noqa: ANN401  what a script takes and returns has no one type
         return asked(self._scripts[verb], args=arguments)
-
-
-def _lease(taken_at: float, token: int, row: Sequence[bytes]) -> Lease:
-    name, calls, waiting, known, first_call, last_call, due_at, attempts, *episode = row[:12]
-    style, waking_since, callers, kept_since, kept_until, pods, wakeup, traces = row[12:]
-    first_report, last_report, concurrency, last_wait = episode
-    return Lease(
-        Revision.parse(name.decode()),
-        token,
-        taken_at,
-        int(calls),
-        int(waiting),
-        int(known),
-        int(first_call) / 1000,
-        int(last_call) / 1000,
-        int(due_at) / 1000,
-        int(attempts),
-        Episode(seconds(first_report), seconds(last_report), float(concurrency), seconds(last_wait), seconds(waking_since)),
-        style.decode(),
-        calls_by_caller(callers),
-        seconds(kept_since) or None,
-        seconds(kept_until) or None,
-        int(pods),
-        wakeup.decode(),
-        msgspec.json.decode(traces, type=tuple[str, ...]),
-    )
-
-
-def _settled(one: Settled) -> list[str | float]:
-    episode, ending = one.episode, one.ending
-    told = (ending.outcome, _time(ending.since), _time(ending.at)) if ending and ending.outcome != "reported" else ("", "", "")
-    return [
-        str(one.lease.revision),
-        _time(episode.first_report),
-        _time(episode.last_report),
-        episode.concurrency,
-        _time(one.ready_at),
-        _time(one.repeat_at),
-        one.gone,
-        one.phase or "",
-        _time(episode.waking_since),
-        *told,
-        one.cause,
-    ]
-
-
-def _time(at: float | None) -> int | str:
-    return "" if at is None else milliseconds(at)
 
 
 def _revisions(names: Iterable[bytes]) -> list[Revision]:
