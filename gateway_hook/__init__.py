@@ -18,7 +18,7 @@
     passed         calls of ready Revisions, which nobody needs to hear of (pure)
     tallies        calls that are not yet recorded, counted by Revision (pure)
     waiting        requests that found no upstream, and come again (pure)
-    rate           how many calls come a second (pure)
+    busy           whether this process is short of processor time
     commits        sends what is to be durable, until it is
     hold           keeps calls without an answer until their Revisions are ready
     doorbell       publishes the Celery message for those that are due

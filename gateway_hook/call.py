@@ -1,38 +1,33 @@
 """A call: what a gateway told of one request, whatever the protocol it spoke. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import Literal, NamedTuple, NoReturn
 
 #: How a Revision's reports are made; see `wakequeue.settings.Settings.report_style`. Empty where the settings say it.
 ReportStyle = Literal["", "activator", "original"]
 
 
-@dataclass(frozen=True, slots=True)
-class Exact:
+class Exact(NamedTuple):
     """A namespace and a Revision's name, as they are. No name says nothing."""
 
     namespace: bytes
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """A namespace and a service in any of the forms that gateways use; see `gateway_hook.resolve`. No service says nothing."""
 
     namespace: bytes
     service: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
+class Cluster(NamedTuple):
     """The gateway's own name of where the request goes."""
 
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """The host that the request is for, as its client wrote it: it means only what the settings or Kubernetes say of it."""
 
     name: bytes
@@ -41,8 +36,7 @@ class Host:
 Source = Exact | Named | Cluster | Host
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(NamedTuple):
     """One request that a gateway told of: whatever it said of it, empty where it said nothing.
 
     `sources` may name its Revision, the most trusted one first. `probe` is true where it carries a probe's header. A `cold` one

@@ -113,6 +113,6 @@ def _split(tally: Tally) -> Iterator[Tally]:
 
 def _entry(revision: Revision, tally: Tally, now: float, *, awake: bool) -> Entry:
     ages = now - tally.first, now - tally.last
-    requests = {request: (one.caller, now - one.last) for request, one in tally.requests.items()}
-    traces = tuple(span.context for span in tally.spans)
+    requests = {request: (one.caller, now - one.last) for request, one in tally.requests.items()} if tally.requests else {}
+    traces = tuple(span.context for span in tally.spans) if tally.spans else ()
     return Entry(revision, tally.calls, awake, *ages, tally.callers, requests, tally.style, traces)

@@ -4,7 +4,8 @@ Of a call that is not let in nothing is read or recorded: it gets PERMISSION_DEN
 as any other, and its user's request fails with it, unless Mixer is told to fail open.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import grpc
@@ -21,19 +22,27 @@ if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
     Handler = grpc.RpcMethodHandler[Any, Any]
 
+#: The same for all calls of one connection.
+_named: Final = lru_cache(maxsize=1024)(name_of)
+
 #: Where gRPC's auth context has the URIs of a certificate that it has verified. (`peer_spiffe_id` is there only for one with a
 #: single URI, and `x509_subject_alternative_name` mixes them with the names of hosts.)
 PEER_URI: Final = "peer_uri"
 
 
 class Door(grpc.aio.ServerInterceptor):
-    """Stands before every method. Raises SettingsError where the file of tokens can't be used."""
+    """Stands before every method, unless it stands open. Raises SettingsError where the file of tokens can't be used."""
 
     def __init__(self, settings: Settings) -> None:
         self._clients, self._header = settings.grpc_allowed_clients, settings.grpc_token_header
         self._tokens = tokens(settings)
-        self._stands_open = not self._clients and not self._tokens.value
         self._refused = Bounded(Event.REFUSED)
+        self._behind = cache(partial(_behind, self._admit))
+
+    @property
+    def interceptors(self) -> "Sequence[Door]":
+        """What a server is to ask of each call: nothing where the door stands open."""
+        return [self] if self._clients or self._tokens.value else []
 
     async def intercept_service(
         self,
@@ -42,9 +51,9 @@ class Door(grpc.aio.ServerInterceptor):
     ) -> "Handler | None":
         """The handler of a call, behind the door."""
         handler = await continuation(handler_call_details)
-        if handler is None or self._stands_open or handler_call_details.method.startswith(f"/{HEALTH}/"):
+        if handler is None or handler_call_details.method.startswith(f"/{HEALTH}/"):
             return handler
-        return _behind(self._admit, handler)
+        return self._behind(handler)
 
     async def _admit(self, context: "Context") -> None:
         """Return for a call that is let in, abort any other."""
@@ -79,11 +88,16 @@ def tokens(settings: Settings) -> Renewed[list[bytes]]:
 
 def identity(context: "Context") -> str:
     """Who calls, for the audit trail: a URI that its certificate vouches for, else its IP address, or `unix`; see `name_of`."""
-    return name_of(_uris(context), context.peer())
+    return _named(_uris(context), context.peer())
 
 
-def _uris(context: "Context") -> list[str]:
-    return [uri.decode(errors="replace") for uri in context.auth_context().get(PEER_URI, ())]
+def identity_by(settings: Settings) -> "Callable[[Context], str]":
+    """Says who calls, as `identity` does; where no client shows a certificate, without looking for one, for that takes its time."""
+    return identity if settings.grpc_client_ca_file else lambda context: _named((), context.peer())
+
+
+def _uris(context: "Context") -> tuple[str, ...]:
+    return tuple(uri.decode(errors="replace") for uri in context.auth_context().get(PEER_URI, ()))
 
 
 def _behind(admit: "Callable[[Context], Awaitable[None]]", handler: "Handler") -> "Handler":

@@ -7,6 +7,7 @@ import asyncio
 import itertools
 import uuid
 from collections.abc import Sequence
+from functools import cache
 from hashlib import blake2b
 from time import perf_counter
 from typing import Final, NamedTuple
@@ -67,6 +68,7 @@ class Hook:
         self._name, self._numbers = uuid.uuid4().hex[:12], itertools.count()
         self._unresolved = Bounded(Event.UNRESOLVED)
         self._failed = Bounded(Event.CALL_FAILED)
+        self._counted = cache(CALLS.labels)
         #: How many calls were answered, or are held and could be.
         self.answered = 0
         #: Set once no more calls come: who reads a stream of them ends it.
@@ -164,7 +166,7 @@ class Hook:
             return self._refuse(protocol, error.reason, error.detail)
         except Exception as error:  # noqa: BLE001  whatever it is, it is our trouble and not the user's
             return self._fail(protocol, error)
-        woken = [revision for revision in revisions if not self._rules.ignores_revision(revision)]
+        woken = self._rules.allowed(revisions)
         return _Meant(call, woken) if woken else _ignore(Ignored.NAMESPACE)
 
     async def _record(self, meant: _Meant, caller: str, budget: float, span: Span, *, holds: float) -> _Taken:
@@ -188,7 +190,7 @@ class Hook:
 
     def _answer(self, protocol: str, outcome: Outcome, started: float) -> Outcome:
         """Count a call that is answered, or held."""
-        CALLS.labels(protocol, outcome).inc()
+        self._counted(protocol, outcome).inc()
         self.answered += 1
         ANSWER.observe(perf_counter() - started)
         return outcome

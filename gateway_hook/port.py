@@ -35,17 +35,34 @@ OPTIONS: Final = (
 #: and answer nobody.
 SERVING_COROUTINE: Final = "_server_main_loop"
 
+#: A server that has ended lets go of its address on a thread of gRPC's, in seconds at most; the next one tries so often.
+LET_GO_WITHIN: Final = 5.0
+TRY_AGAIN_AFTER: Final = 0.01
+
 if TYPE_CHECKING:
     Task = asyncio.Task[Any]
+    Handler = grpc.RpcMethodHandler[Any, Any]
+    Services = Mapping[str, Mapping[str, Handler]]
+
+
+class Methods(grpc.GenericRpcHandler):
+    """All methods of these services: gRPC asks its generic handlers one after another, for each call."""
+
+    def __init__(self, services: "Services") -> None:
+        self._by_path = {f"/{service}/{name}": method for service, methods in services.items() for name, method in methods.items()}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
+        """The handler of a call; None where it is of no method of ours."""
+        return self._by_path.get(handler_call_details.method)
 
 
 class Port:
-    """Serves a hook's protocols at `grpc_address`: handlers by the name of their service.
+    """Serves a hook's protocols at `grpc_address`: handlers by their service and method.
 
     Raises SettingsError where certificates or tokens can't be used.
     """
 
-    def __init__(self, hook: Hook, services: Mapping[str, grpc.GenericRpcHandler], settings: Settings) -> None:
+    def __init__(self, hook: Hook, services: "Services", settings: Settings) -> None:
         self._hook, self._services, self._settings = hook, services, settings
         self._door, self._credentials = Door(settings), server_credentials(settings)
         self._tasks: set[Task] = set()
@@ -55,10 +72,10 @@ class Port:
         """Whether it speaks TLS."""
         return self._credentials is not None
 
-    async def open(self) -> None:
-        """Listen, and answer. Raises CannotStart where the address is taken."""
+    async def open(self, within: float = 0.0) -> None:
+        """Listen, and answer. Raises CannotStart where the address is still taken after so many seconds."""
         self._server, self._health = self._make()
-        self._listen()
+        await self._listen(within)
         before = asyncio.all_tasks()
         await self._server.start()
         begun = asyncio.all_tasks() - before
@@ -71,7 +88,7 @@ class Port:
         """Return once the process is told to stop; should gRPC's server end before, another one takes its place."""
         while not await self._told_first(told):
             warning(Event.SERVER_ENDED, error=[repr(task.exception()) for task in self._tasks])
-            await self.open()
+            await self.open(LET_GO_WITHIN)
 
     async def close(self, within: float) -> None:
         """Say that it closes, go on answering while calls arrive, then end, all within so many seconds."""
@@ -91,23 +108,32 @@ class Port:
             ("grpc.max_metadata_size", self._settings.grpc_metadata_bytes),
             ("grpc.absolute_max_metadata_size", self._settings.grpc_metadata_bytes),
         )
-        server = grpc.aio.server(options=OPTIONS + limits, interceptors=[self._door])
-        server.add_generic_rpc_handlers(list(self._services.values()))
+        server = grpc.aio.server(options=OPTIONS + limits, interceptors=self._door.interceptors)
+        # Health and reflection register their methods besides. grpcio 1.85.1 waits for the calls of each of these apart; where a
+        # server has ended by itself it frees what it waited with while gRPC still writes to that: SIGSEGV.
+        server.add_registered_method_handlers = lambda *_: None  # type: ignore[method-assign]
+        server.add_generic_rpc_handlers([Methods(self._services)])
         alive = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(alive, server)
         reflection.enable_server_reflection([*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
         return server, alive
 
-    def _listen(self) -> None:
-        address = self._settings.grpc_address
-        try:
-            if self._credentials is None:
-                self._server.add_insecure_port(address)
-            else:
-                self._server.add_secure_port(address, self._credentials)
-        except RuntimeError as error:
-            msg = f"can't listen on {address} (WAKEQUEUE_GRPC_ADDRESS): is it in use?"
-            raise CannotStart(msg) from error
+    async def _listen(self, within: float) -> None:
+        until = time.monotonic() + within
+        while True:
+            try:
+                return self._take_address()
+            except RuntimeError as error:
+                if time.monotonic() >= until:
+                    msg = f"can't listen on {self._settings.grpc_address} (WAKEQUEUE_GRPC_ADDRESS): is it in use?"
+                    raise CannotStart(msg) from error
+            await asyncio.sleep(TRY_AGAIN_AFTER)
+
+    def _take_address(self) -> None:
+        if self._credentials is None:
+            self._server.add_insecure_port(self._settings.grpc_address)
+        else:
+            self._server.add_secure_port(self._settings.grpc_address, self._credentials)
 
     async def _told_first(self, told: asyncio.Event) -> bool:
         waiting = asyncio.create_task(told.wait())

@@ -2,7 +2,7 @@
 
 A call of a Revision that may sleep joins the open group and is answered once that group is durable, or at the answer's
 deadline. One group is committed at a time; meanwhile the next one fills, so that a busy front makes larger commits by itself.
-Above `linger_above` calls a second each commit waits a little longer for company.
+Where the front is short of processor time, each commit waits a little longer for company.
 
 A call of an awake Revision is answered at once. Where Kubernetes says whether the Revision is ready, that decides: a call of a
 ready one isn't recorded, unless the Revision isn't ready any more one or two `report_every` later; that of another one is never
@@ -24,11 +24,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from gateway_hook.busy import Busy
 from gateway_hook.call import ReportStyle
-from gateway_hook.commits import Commits, Ledger, Part, Stream
+from gateway_hook.commits import RETRY_AFTER, Commits, Ledger, Part, Stream
 from gateway_hook.outcome import Outcome
 from gateway_hook.passed import Passed
-from gateway_hook.rate import Rate
 from gateway_hook.tallies import Tallies
 from gateway_hook.waiting import Attempt, Waiting
 from wakequeue.cluster.knowledge import Cluster
@@ -84,7 +84,7 @@ class Recorder:
         self._in_hand = 0
         BUFFERED.set_function(lambda: self._unrecorded)
         self._dropped, self._recorded = Bounded(Event.CALLS_DROPPED), often(Event.RECORDED)
-        self._rate = Rate(clock)
+        self._is_busy = Busy()
         self._committing = asyncio.create_task(self._commit_groups(), name="recorder")
         self._later = (
             asyncio.create_task(self._flush_awake(), name="recorder of awake Revisions"),
@@ -162,23 +162,23 @@ class Recorder:
             self._look_again()
         self._closing.set()
         self._filled.set()
-        try:
-            async with asyncio.timeout(within):
-                await asyncio.gather(self._committing, *self._later)
-        except TimeoutError:
-            if self._unrecorded:
-                DROPPED.inc(self._unrecorded)
-                warning(Event.CALLS_DROPPED, calls=self._unrecorded, because="stopped while Redis was away")
+        _, late = await asyncio.wait((self._committing, *self._later), timeout=within)
+        if late and self._unrecorded:
+            DROPPED.inc(self._unrecorded)
+            warning(Event.CALLS_DROPPED, calls=self._unrecorded, because="stopped while Redis was away")
+        while late:  # before Python 3.12, asyncio.wait_for may lose a cancellation (github.com/python/cpython/issues/86296)
+            for task in late:
+                task.cancel()
+            _, late = await asyncio.wait(late, timeout=RETRY_AFTER)
 
     async def _commit_groups(self) -> None:
         while not self._closing.is_set() or self._open.tallies:
             await self._filled.wait()
-            if self._rate.above(self._settings.linger_above):
+            if self._is_busy():
                 await asyncio.sleep(self._settings.linger)
             group, self._open = self._open, _Group()
             self._filled.clear()
             self._in_hand = len(group.tallies)
-            self._rate.count(group.tallies.calls)
             await self._commit("groups", group.tallies)
             self._in_hand = 0
             group.outcome = Outcome.RECORDED
@@ -217,7 +217,8 @@ class Recorder:
             RECORDED.inc(calls)
             self._ring_due(parts)
             for revision, tally, recorded in parts:
-                self._waiting.counted(revision, tally.requests)
+                if tally.requests:
+                    self._waiting.counted(revision, tally.requests)
                 if recorded.begins:
                     self._recorded.info(wakeup=recorded.wakeup, revision=revision, caller=tally.caller)
                 for span in tally.spans:

@@ -17,6 +17,7 @@ Last, whoever named it, a Revision that is known not to exist is left out.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from gateway_hook.call import Cluster, Exact, Host, Named, Source
@@ -24,6 +25,9 @@ from gateway_hook.rules import host_of
 from wakequeue.cluster import knowledge
 from wakequeue.errors import Unresolved
 from wakequeue.revision import Revision
+
+#: How many Revisions are remembered by what they were read from: most calls are of one that was called before.
+REMEMBERED: Final = 4096
 
 #: RFC 1035, section 2.3.4.
 LONGEST_HOST: Final = 255
@@ -140,8 +144,8 @@ class Resolver:
         """The Revision that a name reads as; unless it is known to exist, those of the Route that has this host, or is so named."""
         if self._known.exists(read):
             return (read,)
-        hosts = [host, f"{read.name}.{read.namespace}"]
-        return next(filter(None, map(self._known.behind, filter(None, hosts))), (read,))
+        routed = (host and self._known.behind(host)) or self._known.behind(f"{read.name}.{read.namespace}")
+        return routed or (read,)
 
     def _existing(self, revisions: Sequence[Revision]) -> Sequence[Revision]:
         """Those of them that exist, as far as is known: all, or the first. Raises Unresolved where none does."""
@@ -168,6 +172,7 @@ def _text(data: bytes) -> str:
     return text.lower()
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _revision(namespace: str, name: str) -> Revision:
     if DIGESTED.fullmatch(name):
         raise Unresolved("digested_name", name)

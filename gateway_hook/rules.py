@@ -4,7 +4,7 @@ A rule looks at what a call says: one that says nothing of its method, path, hos
 never wake: they ask, and don't use.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -44,6 +44,7 @@ class Rules:
         # What every call passes isn't asked of it.
         self._any_path = settings.paths == ("*",) and not settings.denied_paths
         self._any_host = settings.hosts == ("*",) and not settings.denied_hosts
+        self._any_namespace = settings.namespaces == ("*",) and not settings.denied_namespaces
 
     def ignores(self, call: Call) -> Ignored | None:
         """Why a call wakes nothing, whichever Revision it means."""
@@ -60,9 +61,9 @@ class Rules:
             return Ignored.HOST
         return None
 
-    def ignores_revision(self, revision: Revision) -> Ignored | None:
-        """Why no call wakes this Revision."""
-        return None if may_wake(revision.namespace, self._settings) else Ignored.NAMESPACE
+    def allowed(self, revisions: Sequence[Revision]) -> Sequence[Revision]:
+        """Those of these Revisions that calls may wake; what is left out is ignored for its namespace."""
+        return revisions if self._any_namespace else [one for one in revisions if may_wake(one.namespace, self._settings)]
 
 
 def is_probe(headers: Mapping[str, str]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 import click
+import uvloop
 
 from gateway_hook.doorbell import Doorbell
 from gateway_hook.envoy.access_log import AccessLog
@@ -43,7 +44,7 @@ def hook() -> None:
     """Run the front: answer gateways, record wake-ups."""
     settings = load()
     configure_logging(settings.log_format, "hook")
-    asyncio.run(_serve(settings))
+    uvloop.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:
@@ -51,6 +52,7 @@ async def _serve(settings: Settings) -> None:
     told = told_to_stop()
     reach = Reach(settings)
     app = broker.make_app(reach)
+    broker.prepare(app)
     mirror = access.mirror(settings, MIRRORED)
     cluster = mirror or Unknown()
     ledger = FrontLedger.connect(reach, settings, broker.QUEUE)

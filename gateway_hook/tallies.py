@@ -45,14 +45,15 @@ class Tally:
 
     def count(self, caller: str, calls: int) -> None:
         """Count calls that a caller made."""
-        self.calls += calls
-        if caller not in self.callers and len(self.callers) >= MOST_CALLERS:
+        callers = self.callers
+        if caller not in callers and len(callers) >= MOST_CALLERS:
             caller = OTHERS
-        self.callers[caller] = self.callers.get(caller, 0) + calls
+        callers[caller] = callers.get(caller, 0) + calls
+        self.calls += calls
 
     def trace(self, span: Span) -> None:
-        """Take note of the span of a call, where it is traced."""
-        if span.context and len(self.spans) < MOST_SPANS:
+        """Take note of the span of a call that is traced."""
+        if len(self.spans) < MOST_SPANS:
             self.spans.append(span)
 
 
@@ -62,9 +63,11 @@ class Tallies(dict[Revision, Tally]):
     def add(self, revision: Revision, caller: str, now: float, style: ReportStyle = "", span: Span = UNTRACED) -> None:
         """Count one call; the last style that is named is that of them all."""
         tally = self._at(revision, now)
-        tally.style = style or tally.style
+        if style:
+            tally.style = style
         tally.count(caller, 1)
-        tally.trace(span)
+        if span.context:
+            tally.trace(span)
 
     def add_calls(self, revision: Revision, calls: Tally) -> None:
         """Count calls that were counted elsewhere."""
@@ -78,7 +81,8 @@ class Tallies(dict[Revision, Tally]):
         """Take note of a request that waits."""
         tally = self._at(revision, now)
         tally.requests[request] = Waits(caller, now)
-        tally.trace(span)
+        if span.context:
+            tally.trace(span)
 
     @property
     def calls(self) -> int:
@@ -89,5 +93,8 @@ class Tallies(dict[Revision, Tally]):
         tally = self.get(revision)
         if tally is None:
             tally = self[revision] = Tally(now, now)
-        tally.first, tally.last = min(tally.first, now), max(tally.last, now)
+        elif now > tally.last:
+            tally.last = now
+        elif now < tally.first:
+            tally.first = now
         return tally

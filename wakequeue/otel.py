@@ -144,16 +144,12 @@ class OpenTelemetry(Traces):
 class _Call(Span):
     """A call's span; it begins when its trace is known, and then had begun when this was made."""
 
-    __slots__ = ("_began_at", "_context", "_protocol", "_span", "_tracer")
+    __slots__ = ("_began_at", "_protocol", "_span", "_tracer")
 
     def __init__(self, tracer: Tracer, protocol: str) -> None:
         self._tracer, self._protocol, self._began_at = tracer, protocol, time.time_ns()
         self._span: OtelSpan = INVALID_SPAN
-        self._context = ""
-
-    @property
-    def context(self) -> str:
-        return self._context
+        super().__init__()
 
     def join(self, trace: str) -> None:
         if trace:
@@ -161,7 +157,7 @@ class _Call(Span):
             self._span = self._tracer.start_span(
                 "wakequeue.call", _context(trace), SpanKind.SERVER, about, start_time=self._began_at
             )
-            self._context = _text(self._span.get_span_context()) if self._span.is_recording() else ""
+            self.context = _text(self._span.get_span_context()) if self._span.is_recording() else ""
 
     def tell(self, **said: Said) -> None:
         if self._span.is_recording():

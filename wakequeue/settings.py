@@ -173,10 +173,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: How many calls a front holds, and for how long where their callers name no deadline; those beyond it are answered at once.
     hold_at_most: Count = 10_000
     hold_for: Seconds = Seconds(50)
-    #: How long calls wait for others to share their commit, above `linger_above` calls a second.
-    linger: Seconds = Seconds(0.002)
-    #: The calls a second of one front above which it lingers.
-    linger_above: Count = 1_200
+    #: How long calls wait for others to share their commit, where the front is short of processor time.
+    linger: Seconds = Seconds(0.004)
     #: How many Revisions' calls a front holds while Redis is away; calls beyond it are dropped and counted.
     buffer_revisions: Count = 100_000
     #: How long a process that is told to stop may take to finish what it has begun.

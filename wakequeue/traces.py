@@ -36,12 +36,11 @@ class TraceOf(Protocol):
 class Span:
     """What becomes of one call, as a part of its trace; this one is part of none, and whatever it is told is dropped."""
 
-    __slots__ = ()
+    __slots__ = ("context",)
 
-    @property
-    def context(self) -> str:
-        """What continues it, a W3C `traceparent`; empty where it is part of no trace."""
-        return ""
+    def __init__(self) -> None:
+        #: What continues it, a W3C `traceparent`; empty where it is part of no trace.
+        self.context = ""
 
     def join(self, trace: str) -> None:
         """Be part of this trace, a `traceparent`; of none where that is empty."""

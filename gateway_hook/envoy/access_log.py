@@ -40,6 +40,7 @@ MOST_OPEN: Final = 100_000
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[bytes, bytes]
+    Method = grpc.RpcMethodHandler[bytes, bytes]
 
 
 class AccessLog:
@@ -50,10 +51,9 @@ class AccessLog:
         self._starts = Starts(patience=settings.patience, most=MOST_OPEN)
         self._later: set[asyncio.Task[None]] = set()
 
-    def handlers(self) -> dict[str, grpc.GenericRpcHandler]:
-        """What the gRPC server serves, by service. Messages arrive as bytes, for one that can't be parsed ends no stream."""
-        method: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_unary_rpc_method_handler(self.stream)
-        return {SERVICE: grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})}
+    def handlers(self) -> "dict[str, dict[str, Method]]":
+        """What the gRPC server serves. Messages arrive as bytes, for one that can't be parsed ends no stream."""
+        return {SERVICE: {METHOD: grpc.stream_unary_rpc_method_handler(self.stream)}}
 
     async def stream(self, messages: AsyncIterator[bytes], context: "Context") -> bytes:
         """Take the calls of a stream, and answer it when it ends, or the front is about to."""

@@ -13,7 +13,7 @@ import grpc
 from google.rpc.code_pb2 import OK
 from google.rpc.status_pb2 import Status
 
-from gateway_hook.door import identity
+from gateway_hook.door import identity_by
 from gateway_hook.envoy.check_request import Metadata, call_of
 from gateway_hook.hook import Hook
 from gateway_hook.outcome import WAKES_NOTHING
@@ -37,29 +37,29 @@ RETRY_HEADERS: Final = {
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[bytes, bytes]
+    Method = grpc.RpcMethodHandler[bytes, bytes]
 
 
 class ExtAuthz:
     """The authorization service: one method, which lets every request pass."""
 
     def __init__(self, hook: Hook, settings: Settings) -> None:
-        self._hook = hook
+        self._hook, self._identity = hook, identity_by(settings)
         self._passes = _answer({})
         # In hold mode Envoy may hear after us that a Revision is ready; and one that is, may stand behind the activator again.
         retries = settings.envoy_retry_headers or settings.mode == "hold"
         self._waits = _answer(RETRY_HEADERS) if retries else self._passes
 
-    def handlers(self) -> dict[str, grpc.GenericRpcHandler]:
-        """What the gRPC server serves, by service. Requests arrive as bytes, for one that can't be parsed is answered OK too."""
-        method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self.check)
-        return {SERVICE: grpc.method_handlers_generic_handler(SERVICE, {METHOD: method})}
+    def handlers(self) -> "dict[str, dict[str, Method]]":
+        """What the gRPC server serves. Requests arrive as bytes, for one that can't be parsed is answered OK too."""
+        return {SERVICE: {METHOD: grpc.unary_unary_rpc_method_handler(self.check)}}
 
     async def check(self, request: bytes, context: "Context") -> bytes:
         """Answer one check with a serialized CheckResponse."""
         metadata = cast("Metadata", context.invocation_metadata() or ())
         remaining = context.time_remaining()
         outcome = await self._hook.call_and_hold(
-            PROTOCOL, identity(context), lambda: call_of(request, metadata, self._hook.trace_of), remaining
+            PROTOCOL, self._identity(context), lambda: call_of(request, metadata, self._hook.trace_of), remaining
         )
         return self._passes if outcome in WAKES_NOTHING else self._waits
 

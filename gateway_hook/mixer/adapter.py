@@ -3,11 +3,12 @@
 Source: istio.io/istio mixer/pkg/protobuf/yaml/dynamic/handler.go (Mixer's side).
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 import grpc
 
-from gateway_hook.door import identity
+from gateway_hook.door import identity_by
 from gateway_hook.hook import Hook
 from gateway_hook.mixer import answers
 from gateway_hook.mixer.backend import Backend
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 #: Outcomes of a call whose answer may be used again for a while: a ready Revision's pods tell the Autoscaler of its requests.
-AWAKE: Final = ([Outcome.AWAKE], [Outcome.PASSED])
+AWAKE: Final = frozenset({Outcome.AWAKE, Outcome.PASSED})
 
 
 class Mixer:
@@ -33,32 +34,30 @@ class Mixer:
 
     def __init__(self, hook: Hook, settings: Settings) -> None:
         self._hook, self._search, self._backend = hook, Search.of(settings), Backend(settings)
+        self._identity = identity_by(settings)
         self._idle_after, self._awake_cache = settings.idle_after, settings.awake_cache
 
-    def handlers(self) -> dict[str, grpc.GenericRpcHandler]:
-        """What the gRPC server serves, by service."""
-        served = {template.service: {template.method: self._method(template)} for template in TEMPLATES.values()}
-        served |= {self._backend.service: self._backend.methods()}
-        return {service: grpc.method_handlers_generic_handler(service, methods) for service, methods in served.items()}
+    def handlers(self) -> "dict[str, dict[str, Method]]":
+        """What the gRPC server serves, by service and method."""
+        served: dict[str, dict[str, Method]] = {
+            template.service: {template.method: grpc.unary_unary_rpc_method_handler(partial(self.answer, template))}
+            for template in TEMPLATES.values()
+        }
+        return served | {self._backend.service: self._backend.methods()}
 
     async def answer(self, template: Template, data: bytes, context: "Context") -> bytes:
         """Answer one request, whatever it is."""
         trace = self._hook.trace_of(cast("Fields", context.invocation_metadata() or ()))
         received = receive(template, data, self._search, trace)
-        caller, remaining = identity(context), context.time_remaining()
-        outcomes = await self._hook.calls(template.protocol, caller, received.reads, remaining)
+        caller, remaining = self._identity(context), context.time_remaining()
         if template.variety == TEMPLATE_VARIETY_REPORT:
+            await self._hook.calls(template.protocol, caller, received.reads, remaining)
             return answers.REPORTED
-        seconds = self._valid_for(received) if outcomes in AWAKE else 0.0
+        outcome = await self._hook.call(template.protocol, caller, received.reads[0], remaining)
+        seconds = self._valid_for(received) if outcome in AWAKE else 0.0
         if template.variety == TEMPLATE_VARIETY_QUOTA:
             return answers.granted(received.request, seconds)
         return answers.checked(seconds)
-
-    def _method(self, template: Template) -> "Method":
-        async def answer(data: bytes, context: "Context") -> bytes:
-            return await self.answer(template, data, context)
-
-        return grpc.unary_unary_rpc_method_handler(answer)
 
     def _valid_for(self, received: Received) -> float:
         """For how many seconds an awake Revision's answer may be used: as its handler says, unless it could be asleep by then."""

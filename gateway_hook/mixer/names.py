@@ -15,8 +15,8 @@ from gateway_hook.wire.value_pb2 import Value
 Names = dict[str, bytes]
 """By plain name."""
 
-#: What Istio's own instances say where an attribute is missing.
-UNKNOWN: Final = b"unknown"
+#: What says nothing: Istio's own instances say `unknown` where an attribute is missing.
+SILENT: Final = frozenset({b"", b"unknown"})
 
 _IGNORED: Final = str.maketrans("", "", "_-.")
 
@@ -37,21 +37,25 @@ def plain(name: str | bytes) -> str:
 
 def says(text: bytes) -> bool:
     """Whether a text says something."""
-    return text.strip() not in {b"", UNKNOWN}
+    return text.strip() not in SILENT
 
 
 def first(names: Names, wanted: Iterable[str]) -> bytes:
     """What is said under the first of these plain names that says something."""
     for name in wanted:
         text = names.get(name)
-        if text and says(text):
+        if text and text.strip() not in SILENT:
             return text
     return b""
 
 
-def entries(properties: Iterable[Entry]) -> Names:
-    """What the entries of a map say."""
-    return {plain(one.key): text_of(one.value) for one in properties}
+def entries(*maps: Iterable[Entry]) -> Names:
+    """What the entries of maps say, the last that has a name."""
+    names = {}
+    for properties in maps:
+        for one in properties:
+            names[plain(one.key)] = text_of(one.value)
+    return names
 
 
 def text_of(value: Value) -> bytes:

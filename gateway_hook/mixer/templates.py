@@ -41,6 +41,8 @@ class Template:
     #: The gRPC service that takes its requests, and that service's only method.
     service: str
     method: str
+    #: What its calls are counted as.
+    protocol: str
 
     @classmethod
     def of(
@@ -52,37 +54,30 @@ class Template:
         """The template that has this request message."""
         file: Any = request.DESCRIPTOR.file
         options, (service,) = file.GetOptions().Extensions, file.services_by_name.values()
-        return cls(
-            request, own, said, options[template_name], options[template_variety], service.full_name, service.methods[0].name
-        )
-
-    @property
-    def protocol(self) -> str:
-        """What its calls are counted as."""
-        return f"mixer_{self.name}"
+        name, method = options[template_name], service.methods[0].name
+        return cls(request, own, said, name, options[template_variety], service.full_name, method, f"mixer_{name}")
 
     def instances(self, request: Any) -> Iterable[Instance]:  # noqa: ANN401  a message of any template
         """The instances in one of its requests."""
         return request.instances if self.variety == TEMPLATE_VARIETY_REPORT else (request.instance,)
 
-    def names(self, instance: Instance) -> Names:
-        """All that an instance says; what it is called, too."""
-        namespace, service = self.own(instance)
-        own = {"namespace": namespace} if namespace else {}
-        if service:
-            own["service"] = service
-        return {**_called(instance), **self.said(instance), **own}
 
+def all_names(instance: Instance, own: tuple[bytes, bytes], said: Names) -> Names:
+    """All that an instance says, with these fields of its own; what it is called, too.
 
-def _called(instance: Instance) -> Names:
-    """`wake.instance.istio-system` is the instance `wake` of the instance namespace `istio-system`."""
+    `wake.instance.istio-system` is the instance `wake` of the instance namespace `istio-system`.
+    """
     name, kind, namespace = instance.name.partition(b".instance.")
-    return {"instance": name, "instancenamespace": namespace} if kind else {}
+    called = {"instance": name, "instancenamespace": namespace} if kind else {}
+    return called | said | {name: text for name, text in zip(("namespace", "service"), own, strict=True) if text}
 
 
-def _fields(instance: Instance, *names: str) -> Names:
-    """Fields of text that say something."""
-    return {plain(name): text for name in names if (text := getattr(instance, name))}
+def _fields(said: Names, instance: Instance, *names: str) -> Names:
+    """What is said, with those fields of text that say something."""
+    for name in names:
+        if text := getattr(instance, name):
+            said[plain(name)] = text
+    return said
 
 
 def _nothing(_instance: Instance) -> Names:
@@ -91,8 +86,8 @@ def _nothing(_instance: Instance) -> Names:
 
 def _authorization(instance: Instance) -> Names:
     subject, action = instance.subject, instance.action
-    properties = entries(subject.properties) | entries(action.properties)
-    return properties | _fields(subject, "user", "groups") | _fields(action, "method", "path")
+    said = entries(subject.properties, action.properties)
+    return _fields(_fields(said, subject, "user", "groups"), action, "method", "path")
 
 
 def _list_entry(instance: Instance) -> Names:
@@ -101,7 +96,7 @@ def _list_entry(instance: Instance) -> Names:
 
 def _api_key(instance: Instance) -> Names:
     # The key itself is a secret, and what is said may be logged.
-    return _fields(instance, "api", "api_version", "api_operation")
+    return _fields({}, instance, "api", "api_version", "api_operation")
 
 
 def _quota(instance: Instance) -> Names:
@@ -109,13 +104,13 @@ def _quota(instance: Instance) -> Names:
 
 
 def _metric(instance: Instance) -> Names:
-    resource = entries(instance.monitored_resource_dimensions) | _fields(instance, "monitored_resource_type")
+    resource = _fields(entries(instance.monitored_resource_dimensions), instance, "monitored_resource_type")
     return {"value": text_of(instance.value)} | resource | entries(instance.dimensions)
 
 
 def _log_entry(instance: Instance) -> Names:
-    resource = entries(instance.monitored_resource_dimensions) | _fields(instance, "monitored_resource_type")
-    return _fields(instance, "severity") | resource | entries(instance.variables)
+    resource = _fields(entries(instance.monitored_resource_dimensions), instance, "monitored_resource_type")
+    return _fields({}, instance, "severity") | resource | entries(instance.variables)
 
 
 AUTHORIZATION: Final = Template.of(

@@ -15,9 +15,10 @@ from support.mixer import field
 
 from gateway_hook import hook as hook_module
 from gateway_hook.envoy import access_log, streams
-from gateway_hook.envoy.access_log import SERVICE, AccessLog
+from gateway_hook.envoy.access_log import AccessLog
 from gateway_hook.hook import Hook
 from gateway_hook.outcome import Outcome
+from gateway_hook.port import Methods
 from wakequeue.cluster.knowledge import Unknown
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
@@ -458,8 +459,9 @@ def drained(talk: Callable[[asyncio.Queue[bytes], Hook, "asyncio.Task[bytes]", F
 COLD: Final = log_message(log_entry(flags=["no_healthy_upstream"], tags=TAGS))
 
 
-def test_an_open_stream_is_answered_when_the_front_is_about_to_end() -> None:
+def test_an_open_stream_is_answered_when_the_front_is_about_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was sent by then is taken, and what still comes for a moment; a beginning that waits is taken too."""
+    monkeypatch.setattr(streams, "QUIET", 0.5)
 
     async def talk(queue: asyncio.Queue[bytes], hook: Hook, stream: "asyncio.Task[bytes]", recorder: FakeRecorder) -> None:
         queue.put_nowait(COLD)
@@ -467,9 +469,9 @@ def test_an_open_stream_is_answered_when_the_front_is_about_to_end() -> None:
         for message in (COLD, COLD, log_message(log_entry(**BEGAN))):
             queue.put_nowait(message)
         hook.closing.set()
-        await asyncio.sleep(streams.QUIET / 2)
+        await asyncio.sleep(streams.QUIET / 10)
         queue.put_nowait(COLD)
-        assert await asyncio.wait_for(stream, 1) == b""
+        assert await asyncio.wait_for(stream, 10) == b""
         assert [one.cold for one in recorder.told].count(True) == 4
         assert [one.cold for one in recorder.told].count(False) == 1
 
@@ -515,7 +517,7 @@ def test_the_method_is_envoys_and_takes_bytes() -> None:
 
     def found(method: str) -> Any:  # noqa: ANN401  gRPC's own type says nothing of asynchronous handlers
         details = cast("grpc.HandlerCallDetails", SimpleNamespace(method=method, invocation_metadata=()))
-        return log.handlers()[SERVICE].service(details)
+        return Methods(log.handlers()).service(details)
 
     handler = found(STREAM)
     assert handler.stream_unary == log.stream

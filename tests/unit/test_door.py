@@ -13,9 +13,10 @@ from support.caller import Caller
 from support.certificates import Authority
 
 from gateway_hook.credentials import server_credentials
-from gateway_hook.door import Door, identity
+from gateway_hook.door import Door, identity_by
 from wakequeue.errors import SettingsError
 from wakequeue.setting_sources import load
+from wakequeue.settings import Settings
 from wakequeue.telemetry import FRONT, REFUSED
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Service:
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self.identity = identity_by(Settings())
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a server serves, under `/test/`."""
@@ -44,7 +46,7 @@ class Service:
         return grpc.method_handlers_generic_handler("test", methods)
 
     async def _one_for_one(self, request: bytes, context: "Context") -> bytes:
-        self.names.append(identity(context))
+        self.names.append(self.identity(context))
         return request + request
 
     async def _one_for_many(self, requests: AsyncIterator[bytes], context: "Context") -> bytes:
@@ -62,9 +64,10 @@ class Service:
 def served(talk: Callable[[Caller], Awaitable[T]], service: Service, address: str = "127.0.0.1:0", **settings: str) -> T:
     """Return what a talk with a server behind a door comes to."""
     read = load({f"WAKEQUEUE_{name.upper()}": text for name, text in settings.items()})
+    service.identity = identity_by(read)
 
     async def run() -> T:
-        server = grpc.aio.server(interceptors=[Door(read)])
+        server = grpc.aio.server(interceptors=Door(read).interceptors)
         server.add_generic_rpc_handlers([service.handler()])
         health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
         credentials = server_credentials(read)

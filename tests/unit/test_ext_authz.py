@@ -14,9 +14,10 @@ from support.fakes import FakeContext, FakeRecorder
 from support.mixer import field, varint
 
 from gateway_hook.envoy.check_request import call_of
-from gateway_hook.envoy.ext_authz import SERVICE, ExtAuthz
+from gateway_hook.envoy.ext_authz import ExtAuthz
 from gateway_hook.hook import Hook
 from gateway_hook.outcome import Outcome
+from gateway_hook.port import Methods
 from wakequeue.cluster.knowledge import Unknown
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
@@ -344,7 +345,7 @@ def test_the_method_is_envoys_and_takes_bytes() -> None:
 
     def found(method: str) -> Any:  # noqa: ANN401  gRPC's own type says nothing of asynchronous handlers
         details = cast("grpc.HandlerCallDetails", SimpleNamespace(method=method, invocation_metadata=()))
-        return service.handlers()[SERVICE].service(details)
+        return Methods(service.handlers()).service(details)
 
     handler = found(CHECK)
     assert handler.unary_unary == service.check

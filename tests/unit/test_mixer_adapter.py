@@ -16,6 +16,7 @@ from gateway_hook.hook import Hook
 from gateway_hook.mixer.adapter import Mixer
 from gateway_hook.mixer.templates import AUTHORIZATION
 from gateway_hook.outcome import Outcome
+from gateway_hook.port import Methods
 from wakequeue.cluster.knowledge import Unknown
 from wakequeue.revision import Revision
 from wakequeue.setting_sources import load
@@ -331,7 +332,7 @@ def test_the_method_is_mixers_and_takes_bytes() -> None:
 
     def found(method: str) -> Any:  # noqa: ANN401  gRPC's own type says nothing of asynchronous handlers
         call = cast("grpc.HandlerCallDetails", SimpleNamespace(method=method, invocation_metadata=()))
-        return handlers[method.split("/")[1]].service(call)
+        return Methods(handlers).service(call)
 
     handlers = mixer_of(FakeRecorder())[0].handlers()
     methods = [*METHODS.values(), *(f"{BACKEND}{name}" for name in ("Validate", "CreateSession", "CloseSession"))]

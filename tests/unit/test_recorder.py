@@ -1,11 +1,12 @@
 """The recorder on a fake ledger: what its callers are told, and that no call is lost or counted twice."""
 
 import asyncio
+import contextlib
 import functools
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, ParamSpec
 
@@ -22,7 +23,8 @@ from gateway_hook.outcome import Outcome
 from gateway_hook.passed import Passed
 from gateway_hook.recorder import Recorder
 from wakequeue.cluster.knowledge import Cluster, Unknown
-from wakequeue.ledger import Commit, Entry, Start
+from wakequeue.errors import LedgerUnavailable
+from wakequeue.ledger import Commit, Entry, Recorded, Start
 from wakequeue.revision import Revision
 from wakequeue.settings import Settings
 from wakequeue.telemetry import FRONT
@@ -417,9 +419,10 @@ async def test_a_cancelled_caller_disturbs_nobody() -> None:
 
 
 @on_a_loop
-async def test_a_busy_front_waits_for_company() -> None:
-    """Above linger_above calls a second, calls that arrive one after the other share a commit; below, each is sent at once."""
-    ledger, clock = FakeLedger(), Clock()
+async def test_a_busy_front_waits_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is short of processor time, calls that arrive one after the other share a commit; else each is sent at once."""
+    ledger, busy = FakeLedger(), iter([*[False] * 5, True, *[False] * 5])
+    monkeypatch.setattr(recorder_module, "Busy", lambda: lambda: next(busy))
 
     async def one_by_one(recorder: Recorder) -> int:
         before = len(ledger.commits)
@@ -430,13 +433,9 @@ async def test_a_busy_front_waits_for_company() -> None:
         await asyncio.gather(*calls)
         return len(ledger.commits) - before
 
-    async with recording(ledger, clock=clock, linger=0.1, linger_above=1_000) as recorder:
+    async with recording(ledger, linger=0.1) as recorder:
         assert await one_by_one(recorder) == 5
-        clock.now += 0.1
-        await call(recorder, *[A] * 200)
         assert await one_by_one(recorder) == 1
-        clock.now += 10
-        await call(recorder, A)
         assert await one_by_one(recorder) == 5
 
 
@@ -489,6 +488,30 @@ async def test_close_gives_up_in_time(caplog: pytest.LogCaptureFixture) -> None:
     assert metric("wakequeue_dropped_total") - before == 6
     assert ledger.calls() == {A: 1}
     assert "calls_dropped calls=6 because='stopped while Redis was away'" in caplog.messages
+
+
+class Deaf(FakeLedger):
+    """Is away once it is waited for no more, as a client that doesn't hear of it."""
+
+    async def record(self, commit: Commit, entries: Sequence[Entry]) -> list[Recorded]:
+        """Answer nothing; raise LedgerUnavailable once the first attempt is cancelled, and then as the other does."""
+        if not self.attempts:
+            self.hold()
+            with contextlib.suppress(asyncio.CancelledError):
+                await super().record(commit, entries)
+            raise LedgerUnavailable("away")
+        return await super().record(commit, entries)
+
+
+@on_a_loop
+async def test_close_gives_up_though_it_is_not_heard() -> None:
+    """A cancellation that is lost, as in a client of Redis at the moment of its answer, is repeated."""
+    ledger = Deaf()
+    recorder = recorder_of(ledger, answer_within=0.001)
+    await call(recorder, A)
+    await recorder.close(0.05)
+    assert len(ledger.attempts) == 2
+    assert not recorder.alive
 
 
 STEPS: Final = st.lists(

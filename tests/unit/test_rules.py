@@ -23,7 +23,7 @@ def call(**said: str | bool) -> Call:
 def test_every_request_wakes_by_default() -> None:
     """Whatever its method, path, host or user agent."""
     assert rules().ignores(call(method="OPTIONS", path="/robots.txt", host="x.example", user_agent="Googlebot/2.1")) is None
-    assert rules().ignores_revision(HELLO) is None
+    assert rules().allowed([HELLO]) == [HELLO]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_hosts(host: str, *, wakes: bool) -> None:
 def test_namespaces(allowed: str, denied: str | None, *, wakes: bool) -> None:
     """It is the Revision's namespace that must be allowed, and not denied."""
     chosen = {"namespaces": allowed} | ({"denied_namespaces": denied} if denied else {})
-    assert rules(**chosen).ignores_revision(HELLO) is (None if wakes else Ignored.NAMESPACE)
+    assert rules(**chosen).allowed([HELLO]) == ([HELLO] if wakes else [])
 
 
 @pytest.mark.parametrize(

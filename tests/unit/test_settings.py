@@ -134,7 +134,6 @@ GOOD: Final[dict[str, tuple[tuple[str, object], tuple[str, object]]]] = {
     "keep_dead_letters_for": (("24h", 86_400.0), ("5m", 300.0)),
     "keep_history": ((5, 5), ("6", 6)),
     "linger": (("3ms", 0.003), ("1.5ms", 0.0015)),
-    "linger_above": (("1", 1), ("5000", 5000)),
     "buffer_revisions": (("1", 1), ("5000", 5000)),
     "drain_within": (("1m", 60.0), ("10s", 10.0)),
     "idle_after": (("5.5s", 5.5), ("4s", 4.0)),
@@ -283,9 +282,11 @@ def test_an_empty_variable_is_an_unset_one(name: str, tmp_path: Path) -> None:
 
 def test_a_file_may_write_numbers_and_lists(tmp_path: Path) -> None:
     """What has a type of its own in TOML needs no quotes."""
-    environ = file_of(tmp_path, "linger_above = 7\nawake_concurrency = 0.5\nservice_patterns = ['a(?P<name>.)', 'b(?P<name>.)']\n")
+    environ = file_of(
+        tmp_path, "buffer_revisions = 7\nawake_concurrency = 0.5\nservice_patterns = ['a(?P<name>.)', 'b(?P<name>.)']\n"
+    )
     settings = load(environ)
-    assert (settings.linger_above, settings.awake_concurrency) == (7, 0.5)
+    assert (settings.buffer_revisions, settings.awake_concurrency) == (7, 0.5)
     assert [pattern.pattern for pattern in settings.service_patterns] == ["a(?P<name>.)", "b(?P<name>.)"]
 
 
@@ -541,7 +542,7 @@ BAD: Final[dict[str, list[str]]] = {
         '["(?P<name>x)", "y"]',
         '["(?P<name>x)"',
     ],
-    "linger_above": ["0", "-1", "1.5", "many", "true", "1_000", " 1", "9" * 5000],
+    "buffer_revisions": ["0", "-1", "1.5", "many", "true", "1_000", " 1", "9" * 5000],
     "awake_concurrency": ["0", "-0.1", "1.001", "nan", "inf", "-inf", "little", "1e-400"],
     "envoy_retry_headers": ["yes", "on", "2"],
     "report_style": ["Activator", "knative", " original"],
@@ -606,7 +607,7 @@ ALLOWED: Final = {
     "autoscaler_endpoint": "ws://[USER:PASSWORD@]HOST[:PORT][/PATH] or wss://...",
     "knative_release": "0.16/gob, 0.18/json",
     "service_patterns": "a group (?P<name>...)",
-    "linger_above": "a whole number from 1 up",
+    "buffer_revisions": "a whole number from 1 up",
     "awake_concurrency": "a number above 0 and up to 1",
     "report_style": "activator or original",
     "envoy_retry_headers": "true or false",
@@ -852,8 +853,8 @@ def test_a_secret_in_the_place_of_its_file_is_not_shown(name: str) -> None:
         ("service_patterns", "5"),
         ("service_patterns", "['(?P<name>x)', 5]"),
         ("service_patterns", "{name = 'x'}"),
-        ("linger_above", "true"),
-        ("linger_above", "0"),
+        ("buffer_revisions", "true"),
+        ("buffer_revisions", "0"),
         ("awake_concurrency", "nan"),
         ("awake_concurrency", "false"),
         ("report_style", "1"),

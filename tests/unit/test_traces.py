@@ -22,12 +22,8 @@ class Traced(Span):
     """A span of a call that is traced."""
 
     def __init__(self, number: int) -> None:
-        self._context = traceparent(f"{number:016x}")
-
-    @property
-    def context(self) -> str:
-        """What continues it."""
-        return self._context
+        super().__init__()
+        self.context = traceparent(f"{number:016x}")
 
 
 class Reports(Traces):

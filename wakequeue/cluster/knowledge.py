@@ -1,6 +1,5 @@
 """The port through which front and worker ask what the cluster knows, and the answers where there is no access to one."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
@@ -114,4 +113,6 @@ class Unknown:
 
     async def until_ready(self, revision: Revision) -> None:  # noqa: ARG002  the port's
         """Never return."""
+        import asyncio  # noqa: PLC0415  the rhythm of reports is told of `Readiness`, and every command reads its settings
+
         await asyncio.Event().wait()

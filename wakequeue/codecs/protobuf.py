@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from wakequeue.codecs import Frame, whole
 from wakequeue.revision import Revision
 from wakequeue.stat import StatMessage
-from wakequeue.wire.stat_pb2 import Stat, WireStatMessage, WireStatMessages
+from wakequeue.wire.stat_pb2 import WireStatMessages
 
 
 class ProtobufCodec:
@@ -20,13 +20,13 @@ class ProtobufCodec:
 
     def encode(self, message: StatMessage, now: float) -> Frame:  # noqa: ARG002  the timestamp stays 0, which means on arrival
         """One binary frame."""
-        stat = Stat(
-            pod_name=message.pod_name,
-            average_concurrent_requests=message.concurrency,
-            request_count=message.requests,
-        )
-        wire = WireStatMessage(namespace=message.revision.namespace, name=message.revision.name, stat=stat)
-        return WireStatMessages(messages=[wire]).SerializeToString()
+        wires = WireStatMessages()
+        wire = wires.messages.add(namespace=message.revision.namespace, name=message.revision.name)
+        stat = wire.stat  # made in its place: to fill it is half the work of making it aside
+        stat.pod_name = message.pod_name
+        stat.average_concurrent_requests = message.concurrency
+        stat.request_count = message.requests
+        return wires.SerializeToString()
 
     def decode(self, frame: Frame) -> list[StatMessage]:
         """The messages that carry a stat; the Autoscaler skips the others too."""
