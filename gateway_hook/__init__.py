@@ -24,6 +24,7 @@
     doorbell       publishes the Celery message for those that are due
     quiet          when a front that is told to stop may stop
     command, client  the other side: makes calls as Mixer makes them
+    bench          makes them faster than any gateway, and measures what they take
 
 The user's request never fails because of this package: whatever goes wrong, a call that was let in is answered so that its request
 goes on, or is tried again. One that may not come in is refused, with an error.

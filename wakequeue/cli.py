@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "flower": ("workers.flower_command", "flower"),
     "autoscaler": ("wakequeue.standin", "autoscaler"),
     "call": ("gateway_hook.command", "call"),
+    "bench": ("gateway_hook.bench.command", "bench"),
     "wake": ("wakequeue.wake", "wake"),
     "sleep": ("wakequeue.wake", "sleep"),
     "mixer": ("gateway_hook.mixer.command", "mixer"),
