@@ -8,7 +8,7 @@ HELM := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),.venv/helm)
 PROMETHEUS := $(if $(shell command -v apt-get),.venv/prometheus)
 SOURCES := $(shell find gateway_hook workers wakequeue -type f -not -name '*.pyc') pyproject.toml README.md LICENSE
 
-.PHONY: help up test faults mutants gates format protos pictures manifests lock clean references docs
+.PHONY: help up test faults mutants bench gates format protos pictures manifests lock clean references docs
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ faults: .venv/installed .venv/tools ## hurt real processes, and show that nothin
 
 mutants: .venv/installed .venv/tools ## show of each fault that it can fail: it does where a guard is switched off
 	$(BIN)/pytest tests/faults -k mutant -rx
+
+bench: .venv/installed .venv/tools ## measure an installation of its own, in some 9 minutes with nothing else running
+	$(BIN)/python -m benchmarks
 
 gates: .venv/installed .venv/tools ## run the linters, the type checker, the checks of what is generated, and build the site
 	$(BIN)/ruff check .
