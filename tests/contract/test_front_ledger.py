@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import pytest
@@ -90,7 +91,7 @@ class Fake:
 class Real:
     """The FrontLedger, on a Redis that can be killed."""
 
-    def __init__(self, server: RedisServer, timeout: float = 2.0) -> None:
+    def __init__(self, server: RedisServer, timeout: float = 10.0) -> None:
         self._runner = asyncio.Runner()
         self._front = FrontLedger.connect(server.reach, Settings(), QUEUE, timeout=timeout)
         self._worker = WorkerLedger(server.client, Settings())
@@ -138,12 +139,12 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 def test_the_replies_are_in_the_order_of_the_entries(subject: Subject) -> None:
     """Each entry has one reply, at its place."""
     subject.record(Commit("front", 1), [entry(B)])
-    subject.report(B, ago=4.0)
+    subject.report(B, ago=60.0)
     subject.record(Commit("front", 2), [entry(C)])
     a, b, c = subject.record(Commit("front", 3), [entry(A), entry(B), entry(C)])
     assert (a.ring, b.ring, c.ring) == (True, True, False)
     assert age(a) is None
-    assert age(b) == pytest.approx(4.0, abs=1.0)
+    assert age(b) == pytest.approx(60.0, abs=5.0)
     assert age(c) is None
 
 
@@ -198,9 +199,9 @@ def test_a_revision_that_requests_wait_for_says_so(subject: Subject) -> None:
     (before,) = subject.record(Commit("front", 2), [entry(A)])
     (told,) = subject.record(Commit("front", 3), [waits(A, "1", last_age=0.5)])
     (after,) = subject.record(Commit("front", 4), [entry(A)])
-    rhythm = Settings().rhythm
+    rhythm = replace(Settings().rhythm, report_every=10.0)
     assert [one.episode.phase(one.at, rhythm) for one in (before, told, after)] == ["awake", "waking", "waking"]
-    assert told.episode.last_wait == pytest.approx(told.at - 0.5, abs=0.2)
+    assert told.episode.last_wait == pytest.approx(told.at - 0.5, abs=0.002)
 
 
 def test_what_begins_is_due_or_planned(subject: Subject) -> None:
@@ -242,7 +243,7 @@ def test_a_commit_that_redis_recorded_before_it_died_counts_once(real: Real) -> 
 
 def test_a_stalled_redis_is_given_up_in_time(redis_server: RedisServer) -> None:
     """A Redis that keeps the connection and answers nothing is unavailable after the timeout; what it then does counts once."""
-    real = Real(redis_server, timeout=0.2)
+    real = Real(redis_server, timeout=2.0)
     try:
         real.record(Commit("front", 1), [entry(A)])
         redis_server.pause()
@@ -250,7 +251,7 @@ def test_a_stalled_redis_is_given_up_in_time(redis_server: RedisServer) -> None:
         for _ in range(2):
             with pytest.raises(LedgerUnavailable):
                 real.record(Commit("front", 2), [entry(A, 2)])
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 8
         redis_server.resume()
         real.record(Commit("front", 2), [entry(A, 2)])
         assert real.calls() == 3

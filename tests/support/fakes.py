@@ -111,18 +111,19 @@ class FakeLedger:
                 await self._news.wait()
 
     def _reply(self, entry: Entry, commit: Commit, *, fresh: bool) -> Recorded:
+        now = time.time()
         if entry.awake:
             self.first_reports.setdefault(entry.revision, 0.0)
         if entry.requests:
-            self.last_waits[entry.revision] = time.time() - entry.last_age
+            self.last_waits[entry.revision] = now - entry.last_age
             self.requests.update((entry.revision, request) for request, (caller, _) in entry.requests.items() if caller)
         rings = fresh != (entry.revision in self._pending)
         self._pending.add(entry.revision)
         first_report = self.first_reports.get(entry.revision)
-        last_report = None if first_report is None else time.time()
+        last_report = None if first_report is None else now
         episode = Episode(first_report, last_report, last_wait=self.last_waits.get(entry.revision))
         wakeup, begun_by = self._wakeups.setdefault(entry.revision, (uuid.uuid4().hex, commit))
-        return Recorded(rings, episode, time.time(), wakeup, begins=begun_by == commit)
+        return Recorded(rings, episode, now, wakeup, begins=begun_by == commit)
 
 
 @dataclass(frozen=True, slots=True)
