@@ -200,6 +200,7 @@ def test_what_waits_is_sent_together(codec: Codec, frames: int, connect: Connect
 def test_many_threads_share_frames(stat_server: StatServer, connect: Connect) -> None:
     """While a pong is awaited the next frames wait for each other, so that busy workers send fewer of them; none is lost."""
     autoscaler = connect(stat_server.url)
+    wait_until(lambda: autoscaler.connected)
 
     def work(worker: int) -> None:
         for number in range(50):
