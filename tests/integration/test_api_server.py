@@ -30,7 +30,7 @@ def revision(name: str, namespace: str = "default", **labels: str) -> dict[str, 
 class Client:
     """One keep-alive connection."""
 
-    def __init__(self, server: ApiServer, within: float = 5.0, **headers: str) -> None:
+    def __init__(self, server: ApiServer, within: float = 10.0, **headers: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=within)
         self._headers = headers
         self._answer: http.client.HTTPResponse | None = None
@@ -154,7 +154,7 @@ def test_a_watch_sees_every_later_change(server: ApiServer, client: Client) -> N
     version = client.get(REVISIONS)[1]["metadata"]["resourceVersion"]
     added = server.put(REVISIONS, revision("a"))
     server.put(CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "one"}})
-    lines = client.watch(resourceVersion=version, timeoutSeconds=1)
+    lines = client.watch(resourceVersion=version, timeoutSeconds=4)
     modified = server.put(REVISIONS, revision("a"))
     deleted = server.delete(REVISIONS, "default", "a")
     expected = [("ADDED", "a", f"{added}"), ("MODIFIED", "a", f"{modified}"), ("DELETED", "a", f"{deleted}")]
@@ -252,7 +252,7 @@ def test_it_hangs(server: ApiServer, client: Client) -> None:
     added = server.put(REVISIONS, revision("a"))
     with Client(server, within=0.2) as other, pytest.raises(TimeoutError):
         other.get(REVISIONS)
-    assert [path for path, _ in server.requests] == [REVISIONS, REVISIONS]
+    wait_until(lambda: [path for path, _ in server.requests] == [REVISIONS, REVISIONS], what="both requests")
     server.unmute()
     assert told(next(lines)) == ("ADDED", "a", f"{added}")
 
@@ -273,7 +273,8 @@ def test_lines_are_delayed(server: ApiServer, client: Client) -> None:
     server.delay = 0.1
     for name in "abc":
         server.put(REVISIONS, revision(name))
-    lines, began = client.watch(allowWatchBookmarks="true"), time.monotonic()
+    began = time.monotonic()
+    lines = client.watch(allowWatchBookmarks="true")
     assert [next(lines)["object"]["metadata"]["name"] for _ in range(3)] == ["a", "b", "c"]
     assert time.monotonic() - began > 0.29
 
