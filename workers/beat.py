@@ -151,11 +151,11 @@ class Beat:
             info(Event.LEDGER_BACK)
         if leads != self._leads:
             info(Event.LEADS if leads else Event.FOLLOWS, beat=self._name)
-        self._away, self._leads = False, leads
         LEADS.set(leads)
+        self._away, self._leads = False, leads
 
     def _lose(self, error: Exception) -> None:
         if not self._away:
             warning(Event.LEDGER_AWAY, error=error)
-        self._away, self._leads = True, None
         LEADS.set(0)
+        self._away, self._leads = True, None
