@@ -18,6 +18,9 @@ from support.waiting import wait_until
 
 SERVICES = "envoy.service.auth.v3.Authorization", "envoy.service.accesslog.v3.AccessLogService"
 
+#: A waking with more repeats than are waited for, of which one that is late takes the place of another.
+LONG_WAKING = {"WAKEQUEUE_WAKING_FOR": "10s"}
+
 
 @pytest.fixture
 def streams() -> Iterator[ExitStack]:
@@ -39,10 +42,10 @@ def looked_at(hook: Running) -> float:
 
 def test_a_check_becomes_a_stat(installation: Installation, stat_server: StatServer) -> None:
     """A check is answered OK, and its Revision is reported as a plain call: (1, 1), then (1, 0)."""
-    hook, _ = installation.hook(), installation.worker()
+    hook, _ = installation.hook(**LONG_WAKING, WAKEQUEUE_ANSWER_WITHIN="5s"), installation.worker(**LONG_WAKING)
     assert headers_added(check(hook.grpc_address, check_request(), "default/hello-00001")) == (0, {})
     reports = stat_server.wait_for("default/hello-00001", reports=3)
-    assert [(one.stat.concurrency, one.stat.requests) for one in reports] == [(1, 1), (1, 0), (1, 0)]
+    assert [(one.stat.concurrency, one.stat.requests) for one in reports[:3]] == [(1, 1), (1, 0), (1, 0)]
     assert hook.metric("wakequeue_calls_total", protocol="envoy_ext_authz", outcome="recorded") == 1
 
 
@@ -68,7 +71,7 @@ def test_forged_and_broken_checks_wake_nothing(installation: Installation, stat_
 
 def test_a_log_entry_becomes_a_stat(installation: Installation, stat_server: StatServer, streams: ExitStack) -> None:
     """However many entries tell of a request, tries on two streams and its end, it is reported once, and no warm one is."""
-    hook, _ = installation.hook(), installation.worker()
+    hook, _ = installation.hook(**LONG_WAKING), installation.worker(**LONG_WAKING)
     tries, ends = (streams.enter_context(LogStream(hook.grpc_address)) for _ in range(2))
     tries.send([log_message(cold("hello", request_id=b"one"), node=b"n" * 50_000)])
     stat_server.wait_for("default/hello")
@@ -131,7 +134,7 @@ def test_open_streams_end_when_the_front_does(
         stream.send([log_message(cold(f"app-{number}", request_id=b"two"))])
     began = time.monotonic()
     assert hook.process.stop() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
     assert [stream.answer(5) for stream in opened] == [b""] * count
     expected = {f"default/app-{number}": 2 for number in range(count)}
     wait_until(lambda: stat_server.requests() == expected, what="all that was sent")
@@ -149,7 +152,7 @@ def test_clients_that_vanish_leave_nothing(installation: Installation, stat_serv
     wait_until(lambda: stat_server.requests() == {"default/hello": 20, "default/other": 1}, what="the calls")
     began = time.monotonic()
     assert hook.process.stop() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
     assert "Traceback" not in hook.process.output
     assert "rror" not in hook.process.output
 
