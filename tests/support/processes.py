@@ -95,6 +95,8 @@ class Process:
 
         def found() -> str | None:
             ended = self.returncode is not None
+            if ended:
+                self._reading.join(5)
             line = next((line for line in list(self.lines) if part in line), None)
             assert line or not ended, f"{self.command} ended with {self.returncode} and no line with {part!r}: {self.output}"
             return line
