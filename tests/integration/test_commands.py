@@ -35,9 +35,9 @@ def test_call_and_status(installation: Installation, stat_server: StatServer) ->
         shown = installation.start([WAKEQUEUE, "status", "--json"])
         assert shown.wait() == 0
         census: dict[str, Any] = json.loads(shown.output)
-        return census if census["settled_calls"] == 7 else {}
+        return census if census["settled_calls"] == 7 and len(census["processes"]) == 2 else {}
 
-    census = wait_until(settled, what="7 calls settled")
+    census = wait_until(settled, 20, "7 calls settled, and both to say that they run")
     assert (census["recorded_calls"], census["drift_calls"], census["buried_calls"]) == (7, 0, 0)
     lines = installation.start([WAKEQUEUE, "status"])
     assert lines.wait() == 0
@@ -146,10 +146,10 @@ def test_the_original_adapters_names(redis_server: RedisServer, stat_server: Sta
 def test_celerys_own_tools(installation: Installation) -> None:
     """`celery -A workers.app` finds the worker and its task: inspect, status, flower."""
     worker = installation.worker()
-    ping = installation.start([*CELERY, "inspect", "ping"])
+    ping = installation.start([*CELERY, "inspect", "--timeout", "5", "ping"])
     assert ping.wait() == 0
     assert "pong" in ping.output
-    registered = installation.start([*CELERY, "inspect", "registered"])
+    registered = installation.start([*CELERY, "inspect", "--timeout", "5", "registered"])
     assert registered.wait() == 0
     assert "wakequeue.deliver" in registered.output
     port = free_port()
@@ -162,17 +162,17 @@ def test_celerys_own_tools(installation: Installation) -> None:
         except OSError:
             return ""
 
-    wait_until(lambda: f"worker-{worker.process.pid}@" in workers(), what="Flower to show the worker")
+    wait_until(lambda: f"worker-{worker.process.pid}@" in workers(), 20, "Flower to show the worker")
 
 
 def test_a_worker_that_takes_nothing_says_so(installation: Installation, stat_server: StatServer) -> None:
     """A worker that was told to consume no more, while wake-ups are due, is not alive by its /livez; then it is again."""
     hook, worker = installation.hook(), installation.worker(WAKEQUEUE_STUCK_AFTER="1s")
-    assert installation.start([*CELERY, "control", "cancel_consumer", "wakequeue"]).wait() == 0
+    assert installation.start([*CELERY, "control", "--timeout", "5", "cancel_consumer", "wakequeue"]).wait() == 0
     assert worker.get("/livez")[0] == 200
     assert installation.start([WAKEQUEUE, "call", "shop/cart"], WAKEQUEUE_GRPC_ADDRESS=hook.grpc_address).wait() == 0
     wait_until(lambda: worker.get("/livez") == (503, "sender: ok\nsweep: ok\nconsumer: failed\n"), 30, "/livez to fail")
-    assert installation.start([*CELERY, "control", "add_consumer", "wakequeue"]).wait() == 0
+    assert installation.start([*CELERY, "control", "--timeout", "5", "add_consumer", "wakequeue"]).wait() == 0
     stat_server.wait_for("shop/cart")
     wait_until(lambda: worker.get("/livez")[0] == 200, 30, "/livez to be well again")
 
