@@ -62,5 +62,9 @@ def test_a_worker_that_ends_tells_of_its_last_task(installation: Installation, s
     check(hook.grpc_address, "default", "hello")
     stat_server.wait_for("default/hello")
     assert worker.process.stop() == 0
-    told = heard.types()
-    assert told.count("task-started") == told.count("task-succeeded") + told.count("task-retried") > 0
+
+    def all_ended() -> bool:
+        counts = Counter(heard.types())
+        return counts["task-started"] == counts["task-succeeded"] + counts["task-retried"] > 0
+
+    wait_until(all_ended, what="the end of each task")
