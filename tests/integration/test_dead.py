@@ -92,7 +92,7 @@ def test_a_replay_reaches_the_autoscaler(operator: Installation, ledger: Ledger,
     letter = bury(ledger, A, calls=500)
     operator.worker()
     run(operator, "dead", "replay", letter)
-    (report,) = stat_server.wait_for("shop/a")
+    report, *_ = stat_server.wait_for("shop/a")
     assert (report.stat.requests, report.stat.concurrency) == (500, 0.001)
 
 
@@ -100,7 +100,7 @@ def test_a_replay_is_paced_and_can_be_interrupted(operator: Installation, ledger
     """Ctrl-C leaves the rest as they are, and says how many were done; the same command goes on with the rest."""
     for number in range(60):
         bury(ledger, Revision("shop", f"r{number}"))
-    process = operator.start([WAKEQUEUE, "dead", "replay", "--all", "--rate", "20"])
+    process = operator.start([WAKEQUEUE, "dead", "replay", "--all", "--rate", "10"])
     wait_until(lambda: ledger.census().buried < 55, what="some to be replayed")
     process.send_signal(signal.SIGINT)
     assert process.wait() == 130
