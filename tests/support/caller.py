@@ -16,7 +16,10 @@ HELLO = request(b"default", b"hello")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Reaches a front at `address`: plainly without `ca`, else by TLS, with the certificate `pair` if it has one."""
+    """Reaches a front at `address`: plainly without `ca`, else by TLS, with the certificate `pair` if it has one.
+
+    A call fails that isn't answered `within` so many seconds.
+    """
 
     address: str
     ca: Path | None = None
@@ -24,6 +27,7 @@ class Caller:
     token: str | None = None
     metadata: tuple[tuple[str, str | bytes], ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
+    within: float = 10.0
 
     def but(self, **changes: Any) -> "Caller":  # noqa: ANN401  any field
         """Another caller that differs in these fields."""
@@ -42,7 +46,7 @@ class Caller:
         """Make one call on a connection, and return its answer, or how it failed."""
         bearer = (("authorization", f"Bearer {self.token}"),) if self.token is not None else ()
         try:
-            answer: bytes = await channel.unary_unary(method)(data, timeout=10, metadata=(*self.metadata, *bearer))
+            answer: bytes = await channel.unary_unary(method)(data, timeout=self.within, metadata=(*self.metadata, *bearer))
         except grpc.aio.AioRpcError as error:
             return error.code()
         return answer
