@@ -42,7 +42,7 @@ def test_the_door(installation: Installation) -> None:
             assert {status(f"{url}{path}", method) for method in ("GET", "HEAD", "POST", "OPTIONS")} == {401}, path
     assert urllib.request.urlopen(f"{url}/healthcheck", timeout=10).read() == b"OK"
     assert status(asked(f"{url}/api/task/info/healthcheck", "wrong")) == 401
-    assert "flower_events_total" in page(f"{url}/metrics")
+    wait_until(lambda: "flower_events_total" in page(f"{url}/metrics"), what="its metrics")
     with urllib.request.urlopen(asked(f"{url}/tasks"), timeout=10) as shown_page:
         assert shown_page.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
     revoke = f"{url}/api/task/revoke/1"
@@ -110,7 +110,7 @@ def test_history_outlives_it(installation: Installation, stat_server: StatServer
     for path in kept:
         path.write_bytes(b"damaged")
     flower, url = shown_by_flower(installation, worker)
-    assert "moving it aside" in flower.output
+    flower.wait_for_line("moving it aside")
     assert first["uuid"] not in {one["uuid"] for one in shown(url)}
 
 
@@ -123,8 +123,12 @@ def test_it_listens_again_once_redis_is_back(redis_server: RedisServer, stat_ser
         flower.wait_for_line("Flower hears of no tasks")
         time.sleep(17)  # Flower's own would listen 31 s after the end of Redis, and not sooner
         redis_server.start()
-        check_all(hook.grpc_address, [request(b"shop", b"cart")])
-        wait_until(lambda: [one for one in shown(url) if one["args"] == "1 Revision: shop/cart"], 8, "Flower to show the task")
+
+        def heard() -> list[dict[str, object]]:
+            check_all(hook.grpc_address, [request(b"shop", b"cart")])
+            return [one for one in shown(url) if one["args"] == "1 Revision: shop/cart"]
+
+        wait_until(heard, 8, "Flower to show the task")
         assert "Traceback" not in flower.output
 
 
@@ -139,7 +143,7 @@ def test_it_ends_at_once(redis_server: RedisServer, tmp_path: Path) -> None:
         assert page(f"http://{address}/healthcheck")
         began = time.monotonic()
         assert flower.stop() == 0
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 5
         redis_server.resume()
     assert list(tmp_path.glob("flower*"))
 

@@ -6,6 +6,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 from flower.urls import handlers
 
@@ -57,10 +58,16 @@ def shown_by_flower(started: Installation, worker: Running, password: str = PASS
     flower = started.start([str(BIN / "wakequeue"), "flower"], **env)
     url = f"http://{address}"
     wait_until(lambda: f"worker-{worker.process.pid}@" in page(f"{url}/workers", password), 20, "Flower to show the worker")
-    (told,) = json.loads(wait_until(lambda: page(f"{url}/api/workers?refresh=1", password), 20, "the worker's answers")).values()
+
+    def answers() -> dict[str, Any] | None:
+        """What the worker tells; one that is slow to answer is asked again."""
+        (told,) = json.loads(page(f"{url}/api/workers?refresh=1", password) or "{}").values() or ({},)
+        return told if {"stats", "active_queues"} <= told.keys() else None
+
+    told = wait_until(answers, 20, "the worker's answers")
     assert told["stats"]["broker"]["transport"] in {"redis", "sentinel"}
     assert told["active_queues"][0]["name"] == "wakequeue"
-    assert '"messages": 0' in page(f"{url}/api/queues/length", password), flower.output
+    wait_until(lambda: '"messages": 0' in page(f"{url}/api/queues/length", password), 20, "an empty queue")
     assert "<td>wakequeue</td>" in "".join(page(f"{url}/broker", password).split())
     assert "Unable to get queues" not in flower.output
     return flower, url
