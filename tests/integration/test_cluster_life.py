@@ -229,7 +229,7 @@ def test_processes_that_start_while_the_cluster_is_away(
         for role, address in admin.items()
     }
     for role, address in admin.items():
-        wait_until(lambda address=address: get(address, "/livez") == 200, what=f"a {role} that lives")
+        wait_until(lambda address=address: get(address, "/livez") == 200, 20, f"a {role} that lives")
         assert not any(" started role=" in line for line in started[role].lines)
     for role, process in started.items():
         process.wait_for_line(f" started role={role}")
@@ -248,5 +248,6 @@ def test_a_front_that_is_told_to_stop_while_it_lists(
     installation.env |= cluster.env
     address = f"127.0.0.1:{free_port()}"
     front = installation.start([str(BIN / "wakequeue"), "hook"], WAKEQUEUE_ADMIN_ADDRESS=address, **addresses["hook"])
-    wait_until(lambda: get(address, "/livez") == 200, what="a front that lives")
-    assert front.stop(5) == 0
+    wait_until(lambda: get(address, "/livez") == 200, 20, "a front that lives")
+    assert front.stop() == 0
+    assert " cluster_unknown " not in front.output
