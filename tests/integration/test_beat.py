@@ -42,7 +42,7 @@ def test_it_hands_over_and_outlives_its_redis(installation: Installation, redis_
     redis_server.start()
     sent = second.metric("wakequeue_starts_sent_total")
     wait_until(lambda: second.metric("wakequeue_starts_sent_total") > sent, what="another start that is sent")
-    assert second.get("/readyz") == (200, "redis: ok\n")
+    wait_until(lambda: second.get("/readyz") == (200, "redis: ok\n"), what="a beat that is ready again")
     assert sum("ledger_away" in line for line in second.process.lines) == 1
 
 
