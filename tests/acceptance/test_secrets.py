@@ -18,7 +18,7 @@ from support.installation import Installation, Running
 from support.mixer import check_all, request
 from support.processes import BIN, Process
 from support.redis_server import RedisServer
-from support.sentinels import Sentinels
+from support.sentinels import NEVER_DOWN, Sentinels
 from support.stat_server import StatServer
 from support.tls_relay import TlsRelay
 
@@ -69,7 +69,7 @@ def by_query(_folder: Path, stack: ExitStack) -> Reached:
 def by_sentinel(folder: Path, stack: ExitStack) -> Reached:
     """Both passwords in files, and another of each."""
     (folder / "secret").write_text(NEEDLE)
-    sentinels = stack.enter_context(Sentinels(folder, password=NEEDLE, own_password=NEEDLE))
+    sentinels = stack.enter_context(Sentinels(folder, password=NEEDLE, own_password=NEEDLE, down_after=NEVER_DOWN))
     names = "WAKEQUEUE_REDIS_PASSWORD_FILE", "WAKEQUEUE_REDIS_SENTINEL_PASSWORD_FILE"
     return Reached(sentinels.primary, sentinels.url(), dict.fromkeys(names, str(folder / "secret")))
 

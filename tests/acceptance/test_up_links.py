@@ -10,7 +10,7 @@ import pytest
 from support.certificates import Authority
 from support.processes import BIN, Process, free_port
 from support.redis_server import RedisServer
-from support.sentinels import Sentinels
+from support.sentinels import NEVER_DOWN, Sentinels
 from support.stat_server import StatServer
 from support.tls_relay import TlsRelay, server_tls
 
@@ -67,7 +67,7 @@ def test_up_over_tls(stack: ExitStack, tmp_path: Path) -> None:
 
 def test_up_with_sentinels(stack: ExitStack, tmp_path: Path, stat_server: StatServer) -> None:
     """A Sentinel URL is all that `up` needs."""
-    sentinels = stack.enter_context(Sentinels(tmp_path))
+    sentinels = stack.enter_context(Sentinels(tmp_path, down_after=NEVER_DOWN))
     works(tmp_path, {"redis_url": sentinels.url(), "autoscaler_endpoint": stat_server.url}, stat_server)
 
 

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from support.processes import Process, free_port
 from support.redis_server import RedisServer
@@ -14,15 +15,18 @@ from wakequeue.embedded import server_command
 
 NAME = "main"
 
-#: A primary that is silent for so long, in milliseconds, is thought dead.
+#: A primary that is silent for so long, in milliseconds, is thought dead: by default soon, for a test that has one fail over.
 DOWN_AFTER = 500
+
+#: For one whose primary is to stay what it is, however busy the machine.
+NEVER_DOWN = 3_600_000
 
 
 class Sentinels:
     """Three Sentinels over two servers; `primary` is the one that was made so."""
 
-    def __init__(self, folder: Path, *, password: str = "", own_password: str = "") -> None:
-        self._stack = ExitStack()
+    def __init__(self, folder: Path, *, password: str = "", own_password: str = "", down_after: int = DOWN_AFTER) -> None:
+        self._stack, self._down_after = ExitStack(), down_after
         self.ports = [free_port() for _ in range(3)]
         self._password, self._own_password = password, own_password
         self._servers = [free_port() for _ in range(2)]
@@ -61,7 +65,7 @@ class Sentinels:
             f"port {port}",
             f"dir {folder}",
             f"sentinel monitor {NAME} 127.0.0.1 {self._servers[0]} 2",
-            f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER}",
+            f"sentinel down-after-milliseconds {NAME} {self._down_after}",
             f"sentinel failover-timeout {NAME} 3000",
             *([f"sentinel auth-pass {NAME} {self._password}"] if self._password else []),
             *([f"requirepass {self._own_password}", f"sentinel sentinel-pass {self._own_password}"] if self._own_password else []),
@@ -74,7 +78,7 @@ class Sentinels:
         for client in self._clients:
             try:
                 state = client.sentinel_master(NAME)
-            except OSError:
+            except (RedisError, OSError):
                 return False
             if (state["num-slaves"], state["num-other-sentinels"]) != (1, 2):
                 return False
