@@ -32,7 +32,9 @@ def test_an_autoscaler_that_reads_a_frame_a_second(trial: Trial, redis_server: R
     """With one frame read a second, all is delivered soon after the last call, and the worker's memory stays within 10 %."""
     seconds = max(trial.times(20, 300), 2 * WARM_AFTER)
     with SlowStatServer(pace=1.0) as server:
-        installation = trial.installation(redis_server.url, server.url)
+        # A report may wait for a frame before its own, and both for a busy machine.
+        patient = {"WAKEQUEUE_CONFIRM_WITHIN": "8s", "WAKEQUEUE_LEASE_FOR": "10s"}
+        installation = trial.installation(redis_server.url, server.url, **patient)
         hook, worker = installation.hook(), installation.worker()
         process, sizes = psutil.Process(worker.process.pid), []
         with Gateway([hook.grpc_address], A_SECOND, lambda number: f"app-{number // 4}" if number % 2 else "busy") as gateway:
@@ -82,7 +84,7 @@ def test_an_autoscaler_that_stops_reading(trial: Trial, redis_server: RedisServe
                 server.start()
                 worst = max(worst, told_after(server, dict(gateway.answered), time.monotonic(), within=5))
             recorded = gateway.stop()
-        told_after(server, recorded, time.monotonic(), within=2)
+        told_after(server, recorded, time.monotonic(), within=10)
         row = trial.judge(
             Row.of("hangs for 5 s, is restarted", times, recorded=recorded, reported=server.requests(), worst_recovery=worst)
         )

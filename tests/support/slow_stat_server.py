@@ -60,7 +60,7 @@ class SlowStatServer(StatServer):
         super().__init__()
 
     def stop_reading(self) -> None:
-        """Leave all that comes in the sockets."""
+        """Leave all that comes in the sockets, but for the ping that follows a frame that was read: that one is confirmed."""
         self._loop.call_soon_threadsafe(self._reading.clear)
 
     def go_on_reading(self) -> None:
@@ -131,16 +131,20 @@ class SlowStatServer(StatServer):
 
     async def _frames(self, reader: asyncio.StreamReader) -> AsyncIterator[tuple[Opcode, bytes]]:
         """One frame at a time (RFC 6455, section 5.2); a client's are masked, and ours are never in fragments."""
+        confirms = False
         while True:
             first, second = await reader.readexactly(2)
-            await self._reading.wait()
+            if not confirms:
+                await self._reading.wait()
             length = second & 0x7F
             if length > 125:
                 length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8))
             mask = await reader.readexactly(4)
             masked = await reader.readexactly(length)
             whole = (mask * (length // 4 + 1))[:length]
-            yield Opcode(first & 0x0F), (int.from_bytes(masked) ^ int.from_bytes(whole)).to_bytes(length)
+            opcode = Opcode(first & 0x0F)
+            yield opcode, (int.from_bytes(masked) ^ int.from_bytes(whole)).to_bytes(length)
+            confirms = opcode in {Opcode.TEXT, Opcode.BINARY}
 
     async def _meet(self, fate: Fate, frame: bytes) -> None:
         await asyncio.sleep(self.pace)
