@@ -10,8 +10,8 @@ from support.waiting import wait_until
 
 from wakequeue.ledger import DeadLetter, DeadLetters
 
-#: A lease runs for 3.5 s, with the default settings, and a worker starts within a second or two.
-NEXT_WITHIN = 15.0
+#: A lease runs for 3.5 s, with the default settings, and a worker starts within a second or two; more, on a busy machine.
+NEXT_WITHIN = 30.0
 
 
 @mutant("suspects are taken as any other", "wakequeue/ledger/take.lua", "if crashes > 0 and not trial then", "if false then")
@@ -37,8 +37,7 @@ def test_poison(trial: Trial, tmp_path: Path) -> None:
 def sacrifice(site: Site, letters: DeadLetters, env: dict[str, str]) -> list[DeadLetter]:
     """Start a worker whenever one has died, until something is buried: by the fourth, when three have died."""
     for _ in range(3):
-        (worker,) = site.workers(1, **env)
-        assert worker.wait(NEXT_WITHIN) == -signal.SIGKILL
+        assert site.start_worker(**env).wait(NEXT_WITHIN) == -signal.SIGKILL
         assert not list(letters.find(lambda _: True))
     site.workers(1, **env)
     return wait_until(lambda: list(letters.find(lambda _: True)), NEXT_WITHIN, "a dead letter")

@@ -38,12 +38,14 @@ class Site:
         stack.callback(ledger.client.close)
         return cls(redis, stats, installation, ledger)
 
+    def start_worker(self, **env: str) -> Process:
+        """A worker that has just been started: what waits for it may end it before it is connected."""
+        command = [str(BIN / "wakequeue"), "worker"]
+        return self.installation.start(command, WAKEQUEUE_ADMIN_ADDRESS=f"127.0.0.1:{free_port()}", **env)
+
     def workers(self, number: int, **env: str) -> list[Process]:
         """So many workers, started at the same time, once they consume and are connected."""
-        command = [str(BIN / "wakequeue"), "worker"]
-        started = [
-            self.installation.start(command, WAKEQUEUE_ADMIN_ADDRESS=f"127.0.0.1:{free_port()}", **env) for _ in range(number)
-        ]
+        started = [self.start_worker(**env) for _ in range(number)]
         for process in started:
             process.wait_for_line(" started role=worker", within=30)
             process.wait_for_line(" connected endpoint=", within=30)
