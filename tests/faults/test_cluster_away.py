@@ -16,11 +16,11 @@ from support.rounds import Rounds, by_host, by_name
 from support.site import Site
 from support.waiting import wait_until
 
-#: A list or a watch is tried again within 2 s.
-RECOVERED_WITHIN = 2.0 + 1.0
+#: A list or a watch is tried again within 2 s, and counts once it has lasted for half a second; more, on a busy machine.
+RECOVERED_WITHIN = 5.0
 
 #: From when on nothing is believed that was known before: a connection that ends is noticed, one on which nothing comes after 40 s.
-DOUBTED_AFTER = {"gone": 3.0, "hung": 43.0}
+DOUBTED_AFTER = {"gone": 4.0, "hung": 44.0}
 
 #: Each is checked once in so many seconds.
 CALL_EVERY = 0.25
@@ -70,7 +70,8 @@ class Shop:
             cluster.application(f"shop/{host}", (f"{host}-1", 100))
         cluster.ready("shop/ready-1")
         cluster.ready("shop/falling-1")
-        site = Site.on(trial.stack, trial.env | cluster.env)
+        # What becomes of a call is known when it is answered, however long that takes.
+        site = Site.on(trial.stack, trial.env | cluster.env | {"WAKEQUEUE_ANSWER_WITHIN": "2s"})
         shop = cls(site, cluster, [site.installation.hook() for _ in range(2)], site.installation.worker())
         cluster.watched(fronts=2)
         return shop
@@ -133,7 +134,7 @@ def _outage(shop: Shop, way: str, seconds: int) -> Row:
         wait_until(lambda: shop.age() == 0, 2 * RECOVERED_WITHIN, "all watched again")
         recovery = time.time() - back_at
     assert rounds.failed == []
-    assert rounds.slowest < 2
+    assert rounds.slowest < 4
     recorded, told = shop.settled(rounds.calls()), stats.requests()
     doubted = rounds.calls("falling", since=lost_at + DOUBTED_AFTER[way])
     assert told["shop/falling-1"] >= doubted, f"went to zero: of {doubted} calls since, {told['shop/falling-1']} were reported"

@@ -6,7 +6,6 @@ from itertools import chain
 from pathlib import Path
 
 import grpc
-import pytest
 from faults.conftest import Trial, mutant, mutants
 from support.cluster import Cluster
 from support.envoy_caller import check
@@ -24,7 +23,7 @@ from wakequeue.ledger import History, Outcome
 RECOVERED_WITHIN = 5.0
 
 #: How soon a held call is answered once its Revision is ready, and fails once its front is dead.
-AT_ONCE = 1.0
+AT_ONCE = 5.0
 
 #: How many Revisions wake together.
 TOGETHER = 10
@@ -77,16 +76,20 @@ def test_a_worker_killed_before_readiness(trial: Trial, tmp_path: Path) -> None:
         called_at = time.time()
         for one in checks(keys).values():
             check(hook.grpc_address, one)
+        answered_at = time.time()
         kill_who_reported(site, living, keys)
-        slept = time.time() - called_at
+        at_least = time.time() - answered_at
         worst = max(worst, woken_after(site, keys, ready(cluster, keys)))
+        at_most = time.time() - called_at
         lasted = [woken.waking_seconds for woken in trail(site, "woken", keys)]
-        assert lasted == pytest.approx([slept] * TOGETHER, abs=0.5), f"woken after {lasted} s, was ready after {slept:.1f} s"
+        assert at_least - 0.1 <= min(lasted) <= max(lasted) <= at_most + 0.1, (
+            f"woken after {lasted} s, not {at_least} to {at_most} s"
+        )
     calls = dict.fromkeys(chain(*waves), 1)
     row = trial.judge(site.row("worker killed in a waking", times, calls, worst))
     assert (row.lost, row.twice) == (0, 0)
     assert Counter(str(one.revision) for one in trail(site, "woken", list(calls))) == calls
-    census = site.settled(row.recorded, within=1)
+    census = site.settled(row.recorded, within=RECOVERED_WITHIN)
     assert (census.drift_calls, census.pending, census.buried) == (0, 0, 0)
 
 
@@ -119,7 +122,8 @@ def woken_after(site: Site, keys: list[str], ready_at: float) -> float:
 def test_a_front_killed_while_it_holds(trial: Trial, tmp_path: Path) -> None:
     """The calls that it held fail, and are reported all the same; another front goes on to hold, and answers."""
     times, worst = trial.times(2, 20, until_a_mutant_fails=1), 0.0
-    site, cluster, waves = waking(trial, tmp_path, times, WAKEQUEUE_MODE="hold")
+    # What is held is recorded, however long that takes.
+    site, cluster, waves = waking(trial, tmp_path, times, WAKEQUEUE_MODE="hold", WAKEQUEUE_ANSWER_WITHIN="10s")
     site.workers(1)
     other = site.installation.hook()
     for keys in waves:
@@ -140,7 +144,7 @@ def test_a_front_killed_while_it_holds(trial: Trial, tmp_path: Path) -> None:
     calls = dict.fromkeys(chain(*waves), 2)
     row = trial.judge(site.row("front killed while it holds calls", times, calls, worst))
     assert (row.lost, row.twice) == (0, 0)
-    assert site.settled(row.recorded, within=1).drift_calls == 0
+    assert site.settled(row.recorded, within=RECOVERED_WITHIN).drift_calls == 0
 
 
 @mutant(
@@ -171,4 +175,4 @@ def test_redis_away_while_calls_are_held(trial: Trial, tmp_path: Path) -> None:
     calls = dict.fromkeys(chain(*waves), 1)
     row = trial.judge(site.row("redis away while calls are held", times, calls, worst))
     assert (row.lost, row.twice) == (0, 0)
-    assert site.settled(row.recorded, within=1).drift_calls == 0
+    assert site.settled(row.recorded, within=RECOVERED_WITHIN).drift_calls == 0
