@@ -1,6 +1,7 @@
 """Redis is killed, crashes with its machine, hangs: calls go on and are answered, and none is lost beyond what is stated."""
 
 import time
+from pathlib import Path
 
 from faults.conftest import Trial, mutant
 from support.calls import Calls
@@ -23,6 +24,9 @@ HELD_BACK = 2.0
 
 #: How many calls, at most, are being reported when Redis goes: confirmed and not settled, they are reported again.
 IN_HAND = 50
+
+#: How soon a call is answered, on a busy machine too: long before a Redis that hangs is back.
+ANSWERED_WITHIN = 3.0
 
 
 @mutant(
@@ -65,9 +69,10 @@ def test_killed_everysec(trial: Trial) -> None:
     with Calls(hook.grpc_address, CALL_EVERY) as calls:
         for _ in range(times):
             calls.more(0.5)
-            killed_at = time.monotonic()
+            held_since = time.monotonic() - HELD_BACK
             site.redis.kill()
-            at_stake |= {key for key, at in list(calls.called_at.items()) if killed_at - HELD_BACK < at < killed_at}
+            killed_at = time.monotonic()
+            at_stake |= {key for key, at in list(calls.called_at.items()) if held_since < at < killed_at}
             calls.more(0.5)
             site.redis.start()
             worst = max(worst, site.reported(calls.answered.keys() - at_stake, RECOVERED_WITHIN))
@@ -96,10 +101,11 @@ def test_crashed(trial: Trial) -> None:
             # A call that was reported can't be lost: this is the worst case, in which none is.
             site.stats.stop()
             calls.more(0.5)
-            before, synced = set(calls.answered), file.stat().st_size
+            before = set(calls.answered)
+            synced = written(file, calls)
             calls.more(1.0)
-            crashed_at = time.monotonic()
             site.redis.kill()
+            crashed_at = time.monotonic()
             with file.open("r+b") as appended:
                 appended.truncate(synced)
             site.redis.start()
@@ -110,7 +116,7 @@ def test_crashed(trial: Trial) -> None:
     site.reported(calls.answered.keys() - at_stake, RECOVERED_WITHIN)
     row = trial.judge(site.row("machine of redis crashed, fsync everysec", times, calls.answered, worst))
     assert calls.answered.keys() - site.stats.requests().keys() <= at_stake
-    assert 0 < row.lost <= times * 1.2 / CALL_EVERY
+    assert 0 < row.lost <= len(at_stake)
     assert_promises(site, row)
     assert_unhurt(hook, worker, calls)
 
@@ -144,7 +150,7 @@ def test_paused(trial: Trial) -> None:
 @mutant("kombu's channel is not guarded", "wakequeue/broker.py", "    _guard_channel()\n", "")
 def test_workers_outlive_redis(trial: Trial) -> None:
     """Celery 5.7.0's worker could end with an AttributeError when Redis died: of four, none does, and all consume again."""
-    site = Site.on(trial.stack, trial.env)
+    site = Site.on(trial.stack, trial.env, "--appendfsync", "always")
     hook, workers = site.installation.hook(), site.workers(4)
     # An unguarded channel ends one of them in about every fifth round.
     times, worst, called = trial.times(5, 50, until_a_mutant_fails=50), 0.0, dict[str, int]()
@@ -157,10 +163,20 @@ def test_workers_outlive_redis(trial: Trial) -> None:
         called |= {f"default/{name}": 1 for name in names}
         site.redis.start()
         worst = max(worst, site.reported(called, RECOVERED_WITHIN))
-        wait_until(lambda: site.consuming() == len(workers), 5, "four workers that consume")
+        wait_until(lambda: site.consuming() == len(workers), what="four workers that consume")
         assert [worker.returncode for worker in workers] == [None] * len(workers)
+        # What is reported and not settled when Redis dies is reported again.
+        site.settled(len(called), within=RECOVERED_WITHIN)
     row = trial.judge(site.row("redis killed under four workers", times, called, worst))
     assert (row.lost, row.twice) == (0, 0)
+
+
+def written(file: Path, calls: Calls) -> int:
+    """How long the append-only file is, once it has every call that was answered by now: calls are recorded in their order."""
+    now = time.monotonic()
+    later = wait_until(lambda: [key for key, at in list(calls.called_at.items()) if at > now], what="a later call")[0]
+    wait_until(lambda: later.encode() in file.read_bytes(), what=f"{later} in the append-only file")
+    return file.stat().st_size
 
 
 def assert_promises(site: Site, row: Row) -> None:
@@ -173,6 +189,6 @@ def assert_promises(site: Site, row: Row) -> None:
 def assert_unhurt(hook: Running, worker: Process, calls: Calls) -> None:
     """Nobody noticed: every call was answered in time, and both processes run."""
     assert not calls.failed
-    assert calls.slowest < 1
+    assert calls.slowest < ANSWERED_WITHIN
     assert hook.metric("wakequeue_dropped_total") == 0
     assert (hook.process.returncode, worker.returncode) == (None, None)

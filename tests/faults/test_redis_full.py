@@ -11,6 +11,9 @@ RECOVERED_WITHIN = 5.0
 
 CALL_EVERY = 0.01
 
+#: How soon a call is answered, on a busy machine too.
+ANSWERED_WITHIN = 3.0
+
 
 @mutant("an error of a channel ends the worker", "wakequeue/broker.py", "        broker_channel_error_retry=True,\n", "")
 def test_full(trial: Trial) -> None:
@@ -39,5 +42,5 @@ def test_full(trial: Trial) -> None:
     census = site.settled(row.recorded, within=RECOVERED_WITHIN)
     assert (census.recorded_calls, census.drift_calls) == (row.recorded, 0)
     assert not calls.failed
-    assert calls.slowest < 1
+    assert calls.slowest < ANSWERED_WITHIN
     assert hook.process.returncode is None
