@@ -27,6 +27,9 @@ A_SECOND = 50
 #: How long after a clock was set what is pending may take.
 DELIVERED_WITHIN = 5.0
 
+#: A pause between two reports that no busy machine makes.
+HOLE_MS = 5_000
+
 
 @mutant(
     "the age of a wake-up is told by the worker's clock",
@@ -55,15 +58,15 @@ def test_clocks_of_fronts_and_workers(trial: Trial, redis_server: RedisServer, t
                 clock.set(hours)
         over = time.monotonic()
         recorded = gateway.stop()
-    recovery = told_after(stat_server, recorded, over, within=5)
+    recovery = told_after(stat_server, recorded, over, within=2 * DELIVERED_WITHIN)
     row = trial.judge(
         Row.of("front, worker an hour off", times, recorded=recorded, reported=stat_server.requests(), worst_recovery=recovery)
     )
     assert gateway.failed == []
     assert (row.lost, row.twice) == (0, 0), row
-    assert row.worst_recovery < 2, row
+    assert row.worst_recovery < DELIVERED_WITHIN, row
     _, *gaps_ms = stat_server.gaps_ms("default/busy")
-    assert all(1_000 <= gap < 1_500 for gap in gaps_ms), f"one report a second, but for the correction: {gaps_ms}"
+    assert all(1_000 <= gap < HOLE_MS for gap in gaps_ms), f"one report a second, but for the correction: {gaps_ms}"
     assert census(redis_server).drift_calls == 0
     assert census(redis_server).buried == 0
     assert all(worker.metric("wakequeue_leases_ended_total") == 0 for worker in workers), "no lease ended before its time"
@@ -141,16 +144,17 @@ def _set_under_calls(
         over = time.monotonic()
         recorded = gateway.stop()
     assert gateway.failed == []
-    while _held(redis_server, recorded.total()) and time.monotonic() < over + DELIVERED_WITHIN:
+    while _held(redis_server, stat_server, recorded) and time.monotonic() < over + DELIVERED_WITHIN:
         time.sleep(0.01)
     assert census(redis_server).recorded_calls == recorded.total()
     return recorded, time.monotonic() - over
 
 
-def _held(redis_server: RedisServer, calls: int) -> int:
-    """How many of all calls are neither delivered nor buried."""
+def _held(redis_server: RedisServer, stat_server: StatServer, recorded: Counter[str]) -> bool:
+    """Whether some calls are neither buried nor settled, nor known to the stat server: it sends a pong before it reads."""
     counted = census(redis_server)
-    return calls - counted.settled_calls - counted.buried_calls
+    untold = (recorded - stat_server.requests()).total()
+    return counted.settled_calls + counted.buried_calls < recorded.total() or untold > counted.buried_calls
 
 
 def _buried(redis_server: RedisServer) -> Counter[str]:
