@@ -98,7 +98,7 @@ def test_a_lost_network_under_calls(trial: Trial, redis_server: RedisServer) -> 
                 if worst == NOTICED_WITHIN:
                     break
             recorded = gateway.stop()
-        told_after(server, recorded, time.monotonic(), within=3)
+        told_after(server, recorded, time.monotonic(), within=10)
         row = trial.judge(
             Row.of("network lost under calls", times, recorded=recorded, reported=server.requests(), worst_recovery=worst)
         )
@@ -122,7 +122,7 @@ def test_a_lost_network_while_idle(trial: Trial, redis_server: RedisServer) -> N
             _lose(relay, redis_server)
             wait_until(lambda before=before: server.connections > before, NOTICED_WITHIN, "another connection")
             check(hook.grpc_address, "default", f"app-{number}")
-            server.wait_for(f"default/app-{number}", within=1)
+            server.wait_for(f"default/app-{number}", within=5)
             worst = max(worst, time.monotonic() - lost_at)
         recorded = {f"default/app-{number}": 1 for number in range(times)}
         row = trial.judge(

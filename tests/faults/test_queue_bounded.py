@@ -47,4 +47,4 @@ def test_the_queue_is_bounded(trial: Trial) -> None:
     assert longest <= RING_BELOW + REVISIONS / REVISIONS_PER_DOORBELL + 1
     assert (row.lost, row.twice) == (0, 0)
     assert row.worst_recovery < RECOVERED_WITHIN
-    assert site.settled(row.recorded, within=2).drift_calls == 0
+    assert site.settled(row.recorded, within=RECOVERED_WITHIN).drift_calls == 0

@@ -46,10 +46,10 @@ def test_a_rolling_restart(trial: Trial, redis_server: RedisServer, stat_server:
                 workers[place] = installation.worker()
         over = time.monotonic()
         recorded = gateway.stop()
-    recovery = told_after(stat_server, recorded, over, within=5)
+    recovery = told_after(stat_server, recorded, over, within=10)
     row = trial.judge(Row.of("rolling restart", times, recorded=recorded, reported=stat_server.requests(), worst_recovery=recovery))
     assert gateway.failed == [], f"{len(gateway.failed)} calls failed, the first with {gateway.failed[0]}"
     assert (row.lost, row.twice) == (0, 0), row
-    assert row.worst_recovery < 3, row
+    assert row.worst_recovery < 5, row
     assert census(redis_server).drift_calls == 0
     assert census(redis_server).recorded_calls == recorded.total()

@@ -54,11 +54,11 @@ def test_a_rolling_upgrade(
         stat_server.wait_for_more(REPORTS)
         over = time.monotonic()
         recorded = gateway.stop()
-    recovery = told_after(stat_server, recorded, over, within=5)
+    recovery = told_after(stat_server, recorded, over, within=10)
     row = trial.judge(Row.of("rolling upgrade", 4, recorded=recorded, reported=stat_server.requests(), worst_recovery=recovery))
     assert gateway.failed == [], f"{len(gateway.failed)} calls failed, the first with {gateway.failed[0]}"
     assert (row.lost, row.twice) == (0, 0), row
-    assert row.worst_recovery < 3, row
+    assert row.worst_recovery < 5, row
     assert census(redis_server).drift_calls == 0
     assert census(redis_server).recorded_calls == recorded.total()
 

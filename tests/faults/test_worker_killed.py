@@ -90,7 +90,7 @@ def kill_workers(trial: Trial, folder: Path, step: str, reports: int) -> None:
             died_at[f"default/{name}"] = time.time()
             living = survivors(living)
     await_reports(site, died_at, reports, recovered_at)
-    census = site.settled(kills, within=1)
+    census = site.settled(kills, within=RECOVERED_WITHIN)
     worst = max(recovered_at[key] - at for key, at in died_at.items())
     row = trial.judge(site.row(f"worker killed {step}", kills, dict.fromkeys(died_at, 1), max(worst, 0.0)))
     assert (row.lost, row.twice) == (0, kills * (reports - 1))
