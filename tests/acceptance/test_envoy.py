@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 from acceptance.conftest import ADDED, Show, Times
+from support.bootstrap import patient
 from support.entrance import CART, HELLO, WAKING_FOR, Entrance
 from support.envoy import needs_envoy
 from support.visitor import Answer, Visitor
@@ -55,7 +56,7 @@ FORGED = {
 def entrance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entrance]:
     """One of the configurations, in use."""
     with ExitStack() as stack:
-        yield Entrance(stack, tmp_path_factory.mktemp("envoy"), request.param)
+        yield Entrance(stack, tmp_path_factory.mktemp("envoy"), request.param, patient)
 
 
 @pytest.fixture(autouse=True)
@@ -167,18 +168,24 @@ def test_probes_wake_nothing(entrance: Entrance) -> None:
 
 def test_a_front_that_hangs_or_is_gone_fails_no_request(entrance: Entrance) -> None:
     """With a front that hangs, then is killed, requests of both applications get their answers; a new front is found."""
+    hasty = entrance.gateway("hasty", entrance.file)
+    hello, cart = (Visitor(hasty.port, host) for host, _, _ in (HELLO, CART))
     entrance.freeze_front()
     for what in ("hangs", "is killed", "is gone"):
-        entrance.envoy.up_after(0.5, HELLO[1])
+        hasty.up_after(0.5, HELLO[1])
         with ThreadPoolExecutor() as others:
-            waiting = others.submit(entrance.hello.crowd, 10)
+            waiting = others.submit(hello.crowd, 10)
             if what == "is killed":
                 entrance.front.process.kill()
-            warm = [entrance.cart.ask() for _ in range(10)]
+            warm = [cart.ask() for _ in range(10)]
             assert {answer.status for answer in [*warm, *waiting.result()]} == {200}, what
-        entrance.envoy.down(HELLO[1])
+        hasty.down(HELLO[1])
     entrance.restart_front()
     before = entrance.reported()
-    entrance.envoy.up_after(0.5, HELLO[1])
-    assert entrance.hello.ask().status == 200
-    wait_until(lambda: entrance.reported(before)[HELLO[2]], what="the report")
+    hasty.up_after(0.5, HELLO[1])
+
+    def is_told() -> bool:
+        assert hello.ask().status == 200
+        return entrance.reported(before)[HELLO[2]] > 0
+
+    wait_until(is_told, what="the report of a request")

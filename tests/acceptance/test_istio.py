@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 from acceptance.conftest import ADDED, Show, Times
-from support.bootstrap import FRONT_HTTP, NOTHING
+from support.bootstrap import FRONT_HTTP, NOTHING, all_of, patient
 from support.entrance import CART, HELLO, Entrance
 from support.envoy import Envoy, needs_envoy
 from support.istio import GATEWAY, applied
@@ -75,15 +75,15 @@ class Mesh:
 def entrance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entrance]:
     """Front, worker, Redis and a stat server; and the access log's gateway."""
     with ExitStack() as stack:
-        folder, log = tmp_path_factory.mktemp("istio"), applied("access-log.yaml")
-        yield Entrance(stack, folder, GATEWAY, log, WAKEQUEUE_REVISIONS_BY_HOST=TABLE)
+        folder, change = tmp_path_factory.mktemp("istio"), all_of(applied("access-log.yaml"), patient)
+        yield Entrance(stack, folder, GATEWAY, change, WAKEQUEUE_REVISIONS_BY_HOST=TABLE)
 
 
 @pytest.fixture(scope="module", params=WAYS)
 def mesh(request: pytest.FixtureRequest, entrance: Entrance) -> Mesh:
     """One of the ways, in use."""
     way = WAYS[request.param]
-    return Mesh(entrance, entrance.gateway(request.param, GATEWAY, applied(*way.files)), way)
+    return Mesh(entrance, entrance.gateway(request.param, GATEWAY, all_of(applied(*way.files), patient)), way)
 
 
 def test_wakes_exactly_what_is_asked_for(mesh: Mesh) -> None:

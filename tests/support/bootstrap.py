@@ -11,6 +11,9 @@ DEPLOY = Path(__file__).parents[2] / "deploy" / "envoy"
 #: The ports in the files, and what listens on them; on the last one nothing does, as it should be.
 GATEWAY, ADMIN, WAITING_ROOM, APPLICATION, FRONT_GRPC, FRONT_HTTP, NOTHING = 8080, 9901, 8013, 8081, 6100, 8012, 1
 
+#: What a front that hangs costs a request, in all files.
+HASTY = {"0.2s", "0.25s"}
+
 #: A change of what was read, in place.
 Change = Callable[[object], None]
 
@@ -51,6 +54,23 @@ def as_it_is(found: object) -> None:
     """Change nothing."""
 
 
+def patient(found: object) -> None:
+    """Have Envoy wait for a front on a busy machine too: a request goes on without it, and untold, once that takes too long."""
+    for node in nodes(found):
+        if node.get("timeout") in HASTY:
+            node["timeout"] = "5s"
+
+
+def all_of(*changes: Change) -> Change:
+    """Make several changes, one after the other."""
+
+    def change(found: object) -> None:
+        for one in changes:
+            one(found)
+
+    return change
+
+
 def without_filter(found: object) -> None:
     """Take our filter out, so that Envoy asks and tells nobody."""
     for node in nodes(found):
@@ -70,7 +90,7 @@ def without_policies(found: object) -> None:
 def for_holding(found: object) -> None:
     """Have Envoy wait for the front's answer as long as a cold start may take, and try again soon after it."""
     for node in nodes(found):
-        if node.get("timeout") in {"0.2s", "0.25s"}:
+        if node.get("timeout") in HASTY:
             node["timeout"] = "55s"
         if "base_interval" in node:
             node |= {"base_interval": "0.005s", "max_interval": "0.040s"}
