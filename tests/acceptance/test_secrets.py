@@ -33,7 +33,7 @@ FORMS = ("needle", BASIC[8:-2])
 
 CELERY = (
     ["inspect", "conf"],
-    ["inspect", "-j", "conf"],
+    ["inspect", "-t", "5", "-j", "conf"],
     ["inspect", "stats"],
     ["inspect", "report"],
     ["inspect", "active_queues"],
