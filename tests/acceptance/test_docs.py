@@ -77,7 +77,13 @@ class Machine:
         self.ran: set[str] = set()
         self._ports = {port: str(free_port()) for port in ADDRESSES}
         self.env = {f"WAKEQUEUE_{name}_ADDRESS": f"127.0.0.1:{self._ports[port]}" for port, name in ADDRESSES.items()}
-        self.env |= {"WAKEQUEUE_DATA_DIR": str(folder), "PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin", "COLUMNS": "200"}
+        # A call is recorded when it is answered, as the pages say, however busy the machine.
+        self.env |= {
+            "WAKEQUEUE_ANSWER_WITHIN": "5s",
+            "WAKEQUEUE_DATA_DIR": str(folder),
+            "PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin",
+            "COLUMNS": "200",
+        }
 
     def run(self, command: Command) -> None:
         """Run a command as a shell would. Fails where it doesn't end well, or print what the page says."""
