@@ -40,7 +40,7 @@ class Machine:
     def up(self) -> Process:
         """`wakequeue up`, once it says that it is ready."""
         up = self.stack.enter_context(Process([WAKEQUEUE, "up"], self.env, cwd=self.folder))
-        up.wait_for_line("ready:")
+        up.wait_for_line("ready:", 60)
         return up
 
     def run(self, *arguments: str) -> Process:
@@ -153,7 +153,7 @@ def test_a_child_that_dies_is_restarted_and_said(machine: Machine) -> None:
             with Process([WAKEQUEUE, "call", revision], machine.env) as call:
                 return call.wait() == 0
 
-        wait_until(calls, what="the front to answer")
+        wait_until(calls, 30, "the front to answer")
         up.wait_for_line(f"stat default/after-{name}", within=20)
     stop(up)
 
