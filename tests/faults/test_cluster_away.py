@@ -109,7 +109,7 @@ class Shop:
 )
 def test_an_outage_of_the_api(trial: Trial, tmp_path: Path) -> None:
     """Gone, or hung: what is recorded is delivered, nothing else is woken, and on its return all is known as it is."""
-    seconds = 6 if trial.mutant else 60 if trial.full else 30
+    seconds = 8 if trial.mutant else 60 if trial.full else 30
     ways = ("gone",) if trial.mutant else ("gone", "hung")
     with ThreadPoolExecutor() as pool:
         rows = list(pool.map(lambda way: _outage(Shop.on(trial, tmp_path / way), way, seconds), ways))
