@@ -35,7 +35,7 @@ def test_the_queue_is_bounded(trial: Trial) -> None:
     for number in range(times):
         app.control.cancel_consumer(QUEUE, reply=True, limit=1)
         names = [f"app-{number}-{one}" for one in range(REVISIONS)]
-        check_all(hook.grpc_address, [request(b"default", name.encode()) for name in names])
+        check_all(hook.grpc_address, [request(b"default", name.encode()) for name in names], timeout=60)
         called |= {f"default/{name}": 1 for name in names}
         watched_until = time.monotonic() + RINGS * RING_AGAIN
         while time.monotonic() < watched_until:

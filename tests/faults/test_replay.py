@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 
+import pytest
 from faults.conftest import Trial, mutant
 from support.processes import BIN, Process
 from support.site import Site
@@ -20,6 +21,7 @@ WAKEQUEUE = str(BIN / "wakequeue")
 LONG_AGO = 400.0
 
 
+@pytest.mark.timeout(300)
 @mutant("a replayed letter is kept", "wakequeue/ledger/replay.lua", "take_out({letter})", "")
 def test_an_interrupted_replay(trial: Trial) -> None:
     """Each is reported once, at that pace; nothing is reported twice, though the replay was run twice."""
@@ -28,7 +30,7 @@ def test_an_interrupted_replay(trial: Trial) -> None:
     site.workers(1)
     called = {f"default/app-{number}": 1 for number in range(count)}
     record_long_ago(site, called)
-    wait_until(lambda: site.census().buried == count, 30, f"{count} dead letters")
+    wait_until(lambda: site.census().buried == count, 90, f"{count} dead letters")
     began = time.monotonic()
     first = replay(site, count)
     wait_until(lambda: len(site.stats.requests()) >= count / 2, 30, "half of them to be reported")
