@@ -4,12 +4,17 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from redis import Redis
 from support.installation import Installation
 from support.ledger import Ledger
 from support.redis_server import RedisServer
 from support.stat_server import StatServer
 from support.statgob import Statgob, build_statgob
+
+# An example takes as long as the machine has it take: by default Hypothesis fails one that takes more than 200 ms.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture

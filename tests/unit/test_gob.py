@@ -1,12 +1,14 @@
 """The gob codec, measured against Go's own encoding/gob: frames that Go recorded, and frames that Go reads now."""
 
+import contextlib
 import json
 import math
 import re
 import struct
 import sys
+import time
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -332,15 +334,15 @@ def damaged(frame: bytes, damage: list[tuple[int, int, bytes]]) -> bytes:
     return frame
 
 
-@settings(max_examples=1000, deadline=timedelta(seconds=1))
+@settings(max_examples=1000)
 @given(minor=st.sampled_from(list(SHAPES)), frame=st.binary(max_size=600) | st.builds(damaged, frames_of_go, damages))
 def test_a_malformed_frame_raises_only_value_error(minor: int, frame: bytes) -> None:
-    """Whatever the bytes, decode gives one StatMessage or raises ValueError, and soon."""
-    try:
+    """Whatever the bytes, decode gives one StatMessage or raises ValueError, and takes little of the processor."""
+    began = time.thread_time()
+    with contextlib.suppress(ValueError):
         messages = GobCodec(minor).decode(frame)
-    except ValueError:
-        return
-    assert len(messages) == 1
+        assert len(messages) == 1
+    assert time.thread_time() - began < 1
 
 
 def test_the_depth_of_a_value_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
