@@ -4,7 +4,6 @@ gRPC's server, when it is stopped, waits for open streams as long as it may, so 
 """
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
@@ -15,15 +14,15 @@ AT_MOST: Final = 1.0
 
 async def until_told(messages: AsyncIterator[bytes], told: asyncio.Event) -> AsyncGenerator[bytes, None]:
     """The messages of a stream until it ends, or is done after `told`. The next is asked for when this one has been used."""
-    telling = asyncio.create_task(told.wait())
+    loop, telling = asyncio.get_running_loop(), asyncio.create_task(told.wait())
     until = None
     try:
-        while until is None or time.monotonic() < until:
+        while until is None or loop.time() < until:
             message = await _next(messages, telling)
             if message is None:
                 return
             if until is None and telling.done():
-                until = time.monotonic() + AT_MOST
+                until = loop.time() + AT_MOST
             yield message
     finally:
         telling.cancel()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.envoy_messages import END, FLAGS, PERIODIC, POOL_READY, START, STREAM, TRY, log_entry, log_message, tcp_message
 from support.fakes import FakeContext, FakeRecorder, Told
 from support.mixer import field
+from support.unhurried import run as run_unhurried
 
 from gateway_hook import hook as hook_module
 from gateway_hook.envoy import access_log, streams
@@ -62,7 +63,7 @@ def took(*messages: bytes | float, recorder: FakeRecorder | None = None, **setti
         log, _ = log_of(recorder, **settings)
         assert await log.stream(sent(messages), cast("Context", FakeContext())) == b""
 
-    asyncio.run(run())
+    run_unhurried(run())
     return recorder.told
 
 
@@ -453,7 +454,7 @@ def drained(talk: Callable[[asyncio.Queue[bytes], Hook, "asyncio.Task[bytes]", F
         await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    asyncio.run(run())
+    run_unhurried(run())
 
 
 COLD: Final = log_message(log_entry(flags=["no_healthy_upstream"], tags=TAGS))
