@@ -80,8 +80,8 @@ class Scene:
 
     def ago(self, revision: Revision, **fields: float) -> None:
         """Have times of a Revision's hash be so many seconds ago, and its wake-up be due."""
-        seconds, _ = self.client.time()
-        times = {name: round((seconds - ago) * 1000) for name, ago in fields.items()}
+        seconds, microseconds = self.client.time()
+        times = {name: seconds * 1000 + microseconds // 1000 - round(ago * 1000) for name, ago in fields.items()}
         self.client.hset(f"{{wakequeue}}:r:{revision}", mapping=times)
         self.make_due(revision)
 
@@ -93,6 +93,10 @@ class Scene:
         """Let the time come at which a pending Revision is due."""
         self.client.hset(f"{{wakequeue}}:r:{revision}", "due_at", 1)
 
+    def put_off(self, revision: Revision) -> None:
+        """Let a pending Revision not be due, however long that takes."""
+        self.client.hset(f"{{wakequeue}}:r:{revision}", "due_at", 4_000_000_000_000)
+
     def end_lease(self, revision: Revision) -> None:
         """Let a lease run out now."""
         self.client.zadd("{wakequeue}:leased", {str(revision): 1}, xx=True)
@@ -102,3 +106,8 @@ class Scene:
         seconds, microseconds = self.client.time()
         due_at = int(self.client.hget(f"{{wakequeue}}:r:{revision}", "due_at"))
         return due_at / 1000 - seconds - microseconds / 1e6
+
+    def repeats_after(self, revision: Revision) -> float:
+        """In how many seconds after its last report a pending Revision is due."""
+        due_at, last_report = self.client.hmget(f"{{wakequeue}}:r:{revision}", "due_at", "last_report")
+        return (int(due_at) - int(last_report)) / 1000

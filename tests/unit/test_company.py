@@ -58,6 +58,7 @@ def test_one_that_wakes_or_is_awake_needs_no_company(scene: Scene) -> None:
     """A call of a Revision that is waking or awake wakes nobody else, and one of the company that is, isn't called."""
     scene.record(entry(B, 5))
     scene.deliver(B)
+    scene.put_off(B)
     called(scene)
     assert scene.deliver(A, groups=A_WAKES_B) == Delivered(taken=1, reported=1)
     called(scene)
@@ -114,7 +115,7 @@ def test_company_that_can_not_be_taken_keeps_nobody_from_waking(scene: Scene, mo
 
     monkeypatch.setattr(WorkerLedger, "take", takes_no_company)
     called(scene)
-    assert scene.deliver(A, groups=A_WAKES_B) == Delivered(taken=1, reported=1)
+    assert scene.deliver(A, groups=A_WAKES_B, waking_for=0.5) == Delivered(taken=1, reported=1)
     assert scene.ledger.sweep(QUEUE).due == [B]
 
 
@@ -122,7 +123,7 @@ def test_company_is_taken_as_a_doorbell_is(scene: Scene) -> None:
     """No more go out in one frame than a doorbell names besides; the next sweep rings for the others."""
     many = [f"many/r{number:03}" for number in range(300)]
     called(scene)
-    assert scene.deliver(A, groups=Groups({"shop/a": tuple(many)}), group_size=300).reported == 257
+    assert scene.deliver(A, groups=Groups({"shop/a": tuple(many)}), group_size=300, waking_for=0.5).reported == 257
     assert len(scene.ledger.sweep(QUEUE).due) == 44
 
 
@@ -138,7 +139,7 @@ def test_what_is_kept_warm_is_reported_without_calls(scene: Scene) -> None:
     assert (first.key, first.requests, second.requests) == ("shop/a", 0, 0)
     assert 105 <= first.concurrency <= 210
     assert 0.001 <= second.concurrency <= 0.002
-    assert 0 < scene.due_in(A) <= 1
+    assert scene.repeats_after(A) == 1
     for revision in (A, B):
         scene.client.hdel(f"{{wakequeue}}:r:{revision}", "keeps")
         scene.ago(revision, first_report=30, last_report=1, last_call=30)
