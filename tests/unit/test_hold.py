@@ -8,6 +8,7 @@ from typing import Final, cast
 
 import pytest
 from support.fakes import FakeCluster, FakeRecorder
+from support.unhurried import run as run_unhurried
 from support.waiting import wait_until_async
 
 from gateway_hook.call import Call, Exact, Host
@@ -156,15 +157,18 @@ async def test_a_call_is_answered_at_its_deadline() -> None:
     assert (held(), ended()) == (0, {"deadline": 2})
 
 
-@on_a_loop
-async def test_a_held_call_stays_held_without_access() -> None:
+def test_a_held_call_stays_held_without_access() -> None:
     """Its Revision may be ready any time, and its caller goes on waiting."""
-    cluster = asleep(A)
-    call = await holding(holds_of(cluster, hold_for=1.0), A)
-    cluster.away = True
-    await asyncio.sleep(0.05)
-    assert not call.done()
-    await call
+
+    async def talk() -> None:
+        cluster = asleep(A)
+        call = await holding(holds_of(cluster, hold_for=1.0), A)
+        cluster.away = True
+        await asyncio.sleep(0.9)
+        assert not call.done()
+        await call
+
+    run_unhurried(talk())
     assert ended() == {"deadline": 1}
 
 

@@ -52,13 +52,13 @@ def test_an_idle_connection_is_ended(sent: bytes, monkeypatch: pytest.MonkeyPatc
 
 def test_a_connection_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as whole requests come."""
-    monkeypatch.setattr(http_port, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(http_port, "IDLE_SECONDS", 3.0)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
         for _ in range(12):
             writer.write(PROBE)
             assert (await reader.readuntil(b"activator")).startswith(b"HTTP/1.1 200")
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
         return 12
 
     assert served(talk) == 12
