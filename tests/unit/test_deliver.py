@@ -334,7 +334,7 @@ def test_a_worker_that_found_all_hastened_delivers(scene: Scene) -> None:
     """Another worker hastened it for the new connection, less than a second ago, and rang it."""
     scene.record(entry(A))
     scene.ledger.hasten(QUEUE)
-    assert scene.client.persist("{wakequeue}:hastened")
+    scene.client.set("{wakequeue}:hastened", 1)  # for longer than that second
     assert scene.ledger.sweep(QUEUE).due == [A]
     scene.connect_anew()
     assert scene.deliver(A).reported == 1
