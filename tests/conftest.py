@@ -10,11 +10,18 @@ from support.installation import Installation
 from support.ledger import Ledger
 from support.redis_server import RedisServer
 from support.stat_server import StatServer
-from support.statgob import Statgob, build_statgob
+from support.statgob import BUILD_SECONDS, Statgob, build_statgob
 
 # An example takes as long as the machine has it take: by default Hypothesis fails one that takes more than 200 ms.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests that wait for Go's compiler time for it: it needs 20 s of a processor, which others may have."""
+    for item in items:
+        if "statgob" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(BUILD_SECONDS + 120))
 
 
 @pytest.fixture

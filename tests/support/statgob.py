@@ -13,6 +13,9 @@ from typing import Any
 
 SOURCE = Path(__file__).parents[1] / "go/statgob"
 
+#: How long the compiler may take.
+BUILD_SECONDS = 600
+
 
 @dataclass(frozen=True)
 class Statgob:
@@ -62,5 +65,5 @@ def _build(home: Path) -> None:
         "CGO_ENABLED": "0",
     }
     command = [go, "build", "-buildvcs=false", "-o", home / "statgob", "."]
-    built = subprocess.run(command, cwd=SOURCE, env=env, capture_output=True, text=True, check=False, timeout=600)
+    built = subprocess.run(command, cwd=SOURCE, env=env, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
     assert built.returncode == 0, f"statgob does not build:\n{built.stderr}"
