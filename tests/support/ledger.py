@@ -52,9 +52,10 @@ class Ledger:
         self.client: Redis = server.client
         self.worker = self.using()
         self.letters = DeadLetters(server.client)
-        self.starts = Starts(server.client, Settings(ring_again=Seconds(HOUR), idle_after=Seconds(HOUR)), QUEUE)
+        settings = Settings(ring_again=Seconds(HOUR), idle_after=Seconds(HOUR))
+        self.starts = Starts(server.client, settings, QUEUE)
         self._runner = asyncio.Runner()
-        self._front = FrontLedger.connect(server.reach, Settings(ring_again=Seconds(HOUR), idle_after=Seconds(HOUR)), QUEUE)
+        self._front = FrontLedger.connect(server.reach, settings, QUEUE, timeout=10)
         self._commits = 0
 
     def using(self, *, holder: str = "worker", **numbers: float) -> WorkerLedger:

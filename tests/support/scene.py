@@ -47,7 +47,7 @@ class Scene:
         self._commits += 1
 
         async def record() -> None:
-            front = FrontLedger.connect(self._reach, Settings(), QUEUE)
+            front = FrontLedger.connect(self._reach, Settings(), QUEUE, timeout=10)
             try:
                 await front.record(Commit("front", self._commits), entries)
             finally:
