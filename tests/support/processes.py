@@ -141,6 +141,7 @@ class Process:
                 self.wait(10)
             except subprocess.TimeoutExpired:
                 self.kill()
+        self._reading.join(5)  # one that ended by itself may have printed what is not read yet
         assert self._process.stdout is not None
         self._process.stdout.close()
 
