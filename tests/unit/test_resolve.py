@@ -268,11 +268,11 @@ def test_a_host_that_the_table_does_not_have_names_nothing(host: str) -> None:
 
 def test_no_host_takes_long() -> None:
     """A client may send any length: what can't be a host is not looked up."""
-    resolver, began = Resolver(Unknown(), hosts={"*": HELLO}), time.perf_counter()
+    resolver, began = Resolver(Unknown(), hosts={"*": HELLO}), time.thread_time()
     assert not resolver.knows(b"a." * 100_000)
     assert not resolver.knows(b"\xff")
     assert resolver.knows(b"a." * 120)
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
 
 
 def test_a_star_is_for_every_host() -> None:
