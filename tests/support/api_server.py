@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 from support.api_answer import begin, chunk, kubeconfig, respond
 from support.api_request import Asked, Object, RefusedError, Resource
+from support.listening import stop_accepting
 from support.object_history import Change, ObjectHistory, key, selection
 from support.processes import free_port
 
@@ -135,6 +136,7 @@ class ApiServer:
 
     async def _shut(self) -> None:
         assert self._server is not None
+        await stop_accepting(self._server)
         self._server.close()
         self._server = None
         await self._abort(self._connections)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from support.listening import end_all, stop_accepting
 from support.processes import free_port
 
 
@@ -70,10 +71,12 @@ class Relay:
         self.close()
 
     async def _end(self) -> None:
+        await stop_accepting(self._server)
         self._server.close()
         for task in self._paths.values():
             task.cancel()
         await asyncio.gather(*self._paths.values(), return_exceptions=True)
+        await end_all()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         path, task = _Path(writer), asyncio.current_task()

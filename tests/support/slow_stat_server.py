@@ -16,6 +16,7 @@ from enum import Enum, auto
 from websockets.frames import Close, Frame, Opcode
 from websockets.server import ServerProtocol
 
+from support.listening import stop_accepting
 from support.stat_server import Received, StatServer
 from support.waiting import wait_until
 
@@ -80,6 +81,7 @@ class SlowStatServer(StatServer):
         return await asyncio.start_server(self._connect, sock=listening, limit=RECEIVE_BUFFER)
 
     async def _close(self, server: asyncio.Server, _code: int) -> None:
+        await stop_accepting(server)
         server.close()
         for task in list(self._tasks):
             task.cancel()

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from support.frames import Stat, read_protobuf
+from support.listening import stop_accepting
 from support.processes import free_port
 from support.waiting import wait_until
 
@@ -127,7 +128,9 @@ class StatServer:
 
     @staticmethod
     async def _close(server: Server, code: int) -> None:
+        await stop_accepting(server)
         server.close(close_connections=False)
+        await asyncio.sleep(0)  # from then on it refuses whoever shakes hands
         await asyncio.gather(*(connection.close(code) for connection in list(server.connections)))
         await server.wait_closed()
 

@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Self
 
 from support.certificates import Pair
+from support.listening import end_all, stop_accepting
 from support.processes import free_port
 from support.relay import connect_to
-from support.waiting import all_closed, wait_until_async
 
 
 def server_tls(pair: Pair, *, clients: Path | None = None) -> ssl.SSLContext:
@@ -67,6 +67,7 @@ class TlsRelay:
         return await asyncio.start_server(self._relay, ("127.0.0.1", "127.0.0.2"), self.port, ssl=tls)
 
     async def _stop(self) -> asyncio.Server:
+        await stop_accepting(self._server)
         self._server.close()
         for writer in self._open:
             with contextlib.suppress(AttributeError):  # CPython's, of a TLS transport that has just ended
@@ -75,14 +76,7 @@ class TlsRelay:
 
     async def _rest(self) -> asyncio.Server:
         """End what is in a handshake, or waits for its peer's farewell, and wait for what was being relayed."""
-
-        def ended() -> bool:
-            for transport in list(self._loop._transports.values()):  # type: ignore[attr-defined]  # asyncio itself doesn't tell
-                transport.abort()
-            return asyncio.all_tasks() == {asyncio.current_task()}
-
-        await wait_until_async(ended, 5, "the end of what was being relayed")
-        await all_closed(5)
+        await end_all()
         return self._server
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
