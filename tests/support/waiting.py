@@ -9,20 +9,22 @@ T = TypeVar("T")
 
 
 def wait_until(condition: Callable[[], T], within: float = 10.0, what: str = "the condition") -> T:
-    """Ask until the answer is true, and return it. Fails after `within` seconds."""
-    deadline = time.monotonic() + within
+    """Ask until the answer is true, and return it. Fails where it isn't after `within` seconds, when it is asked once more."""
+    deadline, late = time.monotonic() + within, False
     while not (answer := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come true within {within:g} s"
+        assert not late, f"{what} did not come true within {within:g} s"
         time.sleep(0.005)
+        late = time.monotonic() >= deadline
     return answer
 
 
 async def wait_until_async(condition: Callable[[], T], within: float = 10.0, what: str = "the condition") -> T:
     """Do the same on an event loop, which goes on meanwhile."""
-    deadline = time.monotonic() + within
+    deadline, late = time.monotonic() + within, False
     while not (answer := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come true within {within:g} s"
+        assert not late, f"{what} did not come true within {within:g} s"
         await asyncio.sleep(0.005)
+        late = time.monotonic() >= deadline
     return answer
 
 
