@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from support.http import Answer, Fields, Http1, Http2, http1, pseudo, routed
 from support.http2 import DATA, END_HEADERS, HEADERS, PREFACE, PRIORITY, SETTINGS, frame
 from support.installation import Installation, Running
 from support.ledger import Ledger
+from support.mutant import Mutant
 from support.processes import BIN, free_port
 from support.redis_server import RedisServer
 from support.stat_server import StatServer
@@ -31,20 +33,29 @@ WEBSOCKET: Final = (("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-w
 #: Clocks that are never set.
 KOLKATA: Final = ZoneInfo("Asia/Kolkata")
 KEY: Final = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+#: On a busy machine too, what is answered is recorded.
+PATIENT: Final = {"WAKEQUEUE_ANSWER_WITHIN": "10s"}
 
 
 @pytest.fixture
 def alone(shared_redis: RedisServer) -> Iterator[Installation]:
     """Fronts to be started, and no Autoscaler: what is recorded is looked for in the front's metrics."""
-    with Installation(shared_redis.url, f"ws://127.0.0.1:{free_port()}") as started:
+    with Installation(shared_redis.url, f"ws://127.0.0.1:{free_port()}", dict(PATIENT)) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def front(_shared_redis: RedisServer) -> Iterator[Running]:
     """A front for tests that count nothing."""
-    with Installation(_shared_redis.url, f"ws://127.0.0.1:{free_port()}") as started:
+    with Installation(_shared_redis.url, f"ws://127.0.0.1:{free_port()}", dict(PATIENT)) as started:
         yield started.hook()
+
+
+@pytest.fixture
+def installation(installation: Installation) -> Installation:
+    """Fronts and workers to be started."""
+    installation.env |= PATIENT
+    return installation
 
 
 @pytest.fixture
@@ -61,6 +72,13 @@ def recorded(hook: Running) -> float:
 def unresolved(hook: Running) -> float:
     """Return how many requests named no Revision."""
     return hook.metric("wakequeue_calls_total", protocol="http_cold", outcome="unresolved")
+
+
+def told(started: Installation, *arguments: str) -> str:
+    """Return what the audit trail tells; a worker writes it once what it reported is confirmed."""
+    history = started.start([WAKEQUEUE, "history", *arguments])
+    assert history.wait() == 0, history.output
+    return history.output
 
 
 def named(name: str) -> tuple[str, str]:
@@ -108,26 +126,30 @@ def test_a_cold_request_wakes_its_revision(installation: Installation, stat_serv
     assert answer.bare
     wait_until(lambda: set(stat_server.requests()) == {"default/one", "default/two"}, what="both Revisions reported")
     assert hook.metric("wakequeue_calls_total", protocol="http_cold", outcome="recorded") == 2
-    history = installation.start([WAKEQUEUE, "history", "--json"])
-    assert history.wait() == 0
-    assert "http_cold 127.0.0.1" in history.output
+    wait_until(lambda: "http_cold 127.0.0.1" in told(installation, "--json"), what="the caller in the audit trail")
 
 
 def test_a_request_counts_once_over_all_its_attempts(installation: Installation, stat_server: StatServer) -> None:
     """While attempts come, reports go on beyond the waking phase, with as many callers as requests wait; then they end."""
     env = {"WAKEQUEUE_WAKING_FOR": "1500ms"}
     hook, _ = installation.hook(**env), installation.worker(**env)
+
+    def concurrencies() -> list[float]:
+        return [one.stat.concurrency for one in stat_server.of("default/hello")]
+
     with Attempts(hook.http_address, lambda name: routed("hello", named(name)), ["a", "b", "c"]) as attempts:
-        reports = stat_server.wait_for("default/hello", reports=6, within=15)
+        stat_server.wait_for("default/hello", reports=6, within=15)
+        # Where the attempts were held up for a second, a report is without those that it then hears nothing of.
+        wait_until(lambda: concurrencies()[-3:] == [3.0] * 3, 15, "three reports of three who wait")
+        reports = stat_server.of("default/hello")
     assert all(answer.is_cold for answer in attempts.answers)
     assert len(attempts.answers) > 30
     assert stat_server.requests()["default/hello"] == 3
     assert reports[-1].at - reports[0].at > 2.5
-    assert {report.stat.concurrency for report in reports[-3:]} == {3.0}
     stopped = time.time()
     quiet = lambda: time.time() - max(stopped, stat_server.of("default/hello")[-1].at) > 2.5  # noqa: E731
-    wait_until(quiet, 15, "an end of the reports")
-    assert stat_server.of("default/hello")[-1].at - stopped < 5
+    wait_until(quiet, 20, "an end of the reports")
+    assert stat_server.of("default/hello")[-1].at - stopped < 10
     assert recorded(hook) == 3
 
 
@@ -301,9 +323,7 @@ def test_wake_and_keep_warm(installation: Installation, stat_server: StatServer)
     for name in "abc":
         stat_server.wait_for(f"shop/{name}")
     assert recorded(hook) == 3
-    history = installation.start([WAKEQUEUE, "history", "shop/a"])
-    assert history.wait() == 0
-    assert "http_wake 127.0.0.1 (1)" in history.output
+    wait_until(lambda: "http_wake 127.0.0.1 (1)" in told(installation, "shop/a"), what="the caller in the audit trail")
 
 
 def test_wake_refuses_what_can_not_be(alone: Installation, ledger: Ledger) -> None:
@@ -345,7 +365,7 @@ def test_wake_needs_the_token(alone: Installation) -> None:
     assert [(answer.status, answer.headers["www-authenticate"]) for answer in refused] == [(401, "Bearer")] * 2
     assert [hook.metric("wakequeue_refused_total", reason=reason) for reason in ("no_token", "wrong_token")] == [1, 1]
     assert recorded(hook) == 0
-    assert "refused reason=no_token peer=127.0.0.1" in hook.process.output
+    hook.process.wait_for_line("refused reason=no_token peer=127.0.0.1")
     assert TOKEN not in hook.process.output
     assert _post(hook, "/wake/shop/cart", ("Authorization", f"Bearer {TOKEN}")).status == 202
     assert _post(custom, "/wake/shop/cart", ("x-token", TOKEN)).status == 202
@@ -539,8 +559,9 @@ def test_a_slow_client_holds_nobody_up(front: Running) -> None:
             assert client.ask("GET", "/", routed()).is_cold
 
 
-def test_clients_that_go_away(hook: Running) -> None:
+def test_clients_that_go_away(alone: Installation) -> None:
     """Before their answer, in the middle of a body, or without taking their answer: it is nobody's trouble, and leaves nothing."""
+    hook = alone.hook(WAKEQUEUE_DRAIN_WITHIN="60s")
     for number in range(50):
         with Http1(hook.http_address) as one, Http2(hook.http_address) as two:
             one.send(http1("POST", "/", (*routed(f"one-{number}"), ("content-length", "1000"))))
@@ -552,7 +573,7 @@ def test_clients_that_go_away(hook: Running) -> None:
         assert client.ask("GET", "/", routed()).is_cold
     began = time.monotonic()
     assert hook.process.stop() == 0
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert "Traceback" not in hook.process.output
     assert "call_failed" not in hook.process.output
 
@@ -579,9 +600,18 @@ def _connections(front: Running) -> int:
 # The end.
 
 
-def test_drain(alone: Installation) -> None:
+@pytest.fixture
+def expectant(tmp_path: Path) -> dict[str, str]:
+    """With these variables a front that is told to stop believes only after seconds that no more calls come.
+
+    Such a copy doesn't take a test that is held up for one whose calls are over.
+    """
+    return Mutant("quiet", "gateway_hook/quiet.py", "QUIET_SECONDS: Final = 0.2", "QUIET_SECONDS: Final = 3.0").write(tmp_path)
+
+
+def test_drain(alone: Installation, expectant: dict[str, str]) -> None:
     """A front that is told to stop says so to the kubelet, answers those that still come, and ends with exit code 0."""
-    hook = alone.hook()
+    hook = alone.hook(WAKEQUEUE_DRAIN_WITHIN="20s", **expectant)
     with ExitStack() as stack:
         one, two = stack.enter_context(Http1(hook.http_address)), stack.enter_context(Http2(hook.http_address))
         idle, half = stack.enter_context(Http1(hook.http_address)), stack.enter_context(Http1(hook.http_address))
@@ -596,13 +626,13 @@ def test_drain(alone: Installation) -> None:
         assert two.ask("GET", "/", routed("late")).is_cold
         two.until_ended()
         assert idle.is_ended()
-        assert hook.process.wait(8) == 0
+        assert hook.process.wait() == 0
     assert "Traceback" not in hook.process.output
 
 
-def test_drain_under_traffic(installation: Installation, stat_server: StatServer) -> None:
+def test_drain_under_traffic(installation: Installation, stat_server: StatServer, expectant: dict[str, str]) -> None:
     """While attempts keep coming the front ends in time, and what it answered is reported."""
-    hook, _ = installation.hook(WAKEQUEUE_DRAIN_WITHIN="3s"), installation.worker()
+    hook, _ = installation.hook(WAKEQUEUE_DRAIN_WITHIN="6s", **expectant), installation.worker()
     answered = 0
     began = 0.0
     for number in range(10_000):
@@ -615,18 +645,19 @@ def test_drain_under_traffic(installation: Installation, stat_server: StatServer
         if number == 20:
             began = time.monotonic()
             hook.process.send_signal(15)
-    assert hook.process.wait(8) == 0
-    assert time.monotonic() - began < 4
+    assert hook.process.wait() == 0
+    assert time.monotonic() - began < 12
     assert answered > 21
     wait_until(lambda: stat_server.requests()["default/hello"] >= answered, what="every call reported")
 
 
-def test_half_a_body_does_not_hold_a_drain(alone: Installation) -> None:
+def test_half_a_body_does_not_hold_a_drain(alone: Installation, tmp_path: Path) -> None:
     """A client that holds its body back is cut off when the time is over."""
-    hook = alone.hook(WAKEQUEUE_DRAIN_WITHIN="1s")
+    lingers = Mutant("linger", "gateway_hook/http/app.py", "LINGER_SECONDS: Final = 2.0", "LINGER_SECONDS: Final = 60.0")
+    hook = alone.hook(WAKEQUEUE_DRAIN_WITHIN="2s", **lingers.write(tmp_path))
     with Http1(hook.http_address) as client:
         client.send(http1("POST", "/", (*routed(), ("content-length", "1000"))) + b"x")
         assert client.answer().is_cold
         began = time.monotonic()
         assert hook.process.stop() == 0
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
