@@ -16,6 +16,7 @@ from support.http import Answer, Fields, Http1, Http2, http1, pseudo, routed
 from support.processes import free_port
 from support.waiting import wait_until_async
 
+from gateway_hook import hold
 from gateway_hook.envoy.ext_authz import ExtAuthz
 from gateway_hook.hook import Hook
 from gateway_hook.http.port import HttpPort
@@ -51,7 +52,7 @@ class Front:
 
 @asynccontextmanager
 async def front(**settings: str) -> AsyncIterator[Front]:
-    """A front whose ports close at the end, within 5 s whatever is held."""
+    """A front whose ports close at the end, within 20 s whatever is held."""
     addresses = {f"WAKEQUEUE_{name}_ADDRESS": f"127.0.0.1:{free_port()}" for name in ("GRPC", "HTTP")}
     chosen = {f"WAKEQUEUE_{name.upper()}": text for name, text in settings.items()}
     loaded = load({"WAKEQUEUE_MODE": "hold", "WAKEQUEUE_KUBERNETES": "on", **addresses, **chosen})
@@ -65,15 +66,15 @@ async def front(**settings: str) -> AsyncIterator[Front]:
     try:
         yield Front(loaded, hook, cluster, recorder)
     finally:
-        async with asyncio.timeout(10):
-            await asyncio.gather(*(port.close(5) for port in ports))
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(port.close(20) for port in ports))
 
 
 def run(test: Callable[[Front], Awaitable[None]], **settings: str) -> None:
     """Run a test of a front."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(20), front(**settings) as started:
+        async with asyncio.timeout(60), front(**settings) as started:
             await test(started)
 
     asyncio.run(bounded())
@@ -106,11 +107,13 @@ def test_a_check_is_answered_once_its_revision_is_ready() -> None:
     run(talk)
 
 
-def test_a_check_is_answered_before_envoy_gives_up() -> None:
-    """As it is a check is OK, and a time-out would be an error."""
+def test_a_check_is_answered_before_envoy_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is a check is OK, and a time-out would be an error; here the answer has time to arrive on a busy machine too."""
+    monkeypatch.setattr(hold, "MARGIN", 0.8)
+    monkeypatch.setattr(hold, "MARGIN_AT_MOST", 10.0)
 
     async def talk(front: Front) -> None:
-        assert headers_added(await front.check(within=1.5))[0] == 0
+        assert headers_added(await front.check(within=6.0))[0] == 0
         assert ended("deadline") == 1
 
     run(talk)
@@ -293,14 +296,14 @@ def test_ports_close_with_calls_held() -> None:
     """Their clients are answered, and nothing is waited for."""
 
     async def bounded() -> tuple[bytes, Answer]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async with front() as started:
                 asking = asyncio.create_task(started.check())
                 client = Http1(started.settings.http_address)
                 client.send(http1("GET", "/", routed()))
                 await started.holds(2)
                 began = asyncio.get_running_loop().time()
-            assert asyncio.get_running_loop().time() - began < 3
+            assert asyncio.get_running_loop().time() - began < 10
             with client:
                 return await asking, await cold_answer(client)
 
