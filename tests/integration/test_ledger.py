@@ -77,12 +77,12 @@ FIELDS: Final = {
 
 def test_what_is_recorded_can_be_taken(ledger: Ledger) -> None:
     """A first call is due at once, and its lease says everything of it."""
-    assert ledger.record(entry(A, 3, first_age=2.0, last_age=0.5)) != []
+    assert ledger.record(entry(A, 3, first_age=120.0, last_age=30.0)) != []
     lease = only(ledger.take(A, lease_for=HOUR))
     assert (lease.revision, lease.calls, lease.waiting, lease.attempts, lease.episode) == (A, 3, 3, 1, Episode())
-    assert lease.taken_at - lease.first_call == pytest.approx(2.0, abs=0.5)
-    assert lease.last_call - lease.first_call == pytest.approx(1.5)
-    assert 0 <= lease.taken_at - lease.due_at < 0.5
+    assert lease.taken_at - lease.first_call == pytest.approx(120.0, abs=10)
+    assert lease.last_call - lease.first_call == pytest.approx(90.0)
+    assert 0 <= lease.taken_at - lease.due_at < 10
 
 
 def test_a_commit_counts_once(ledger: Ledger) -> None:
@@ -149,15 +149,15 @@ def test_calls_during_a_lease_wait_for_ready_at(ledger: Ledger) -> None:
 
 def test_a_lease_has_the_oldest_and_the_newest_call(ledger: Ledger) -> None:
     """The oldest of those that it reports, whichever commit it came with, and the newest of all."""
-    ledger.record(entry(A, first_age=9.0, last_age=2.0))
-    ledger.record(entry(A, first_age=5.0, last_age=5.0))
+    ledger.record(entry(A, first_age=900.0, last_age=200.0))
+    ledger.record(entry(A, first_age=500.0, last_age=500.0))
     lease = only(ledger.take(A))
-    assert lease.taken_at - lease.first_call == pytest.approx(9.0, abs=0.5)
-    assert lease.taken_at - lease.last_call == pytest.approx(2.0, abs=0.5)
+    assert lease.taken_at - lease.first_call == pytest.approx(900.0, abs=10)
+    assert lease.taken_at - lease.last_call == pytest.approx(200.0, abs=10)
     ledger.settle(lease)
-    ledger.record(entry(A, first_age=1.0, last_age=1.0))
+    ledger.record(entry(A, first_age=100.0, last_age=100.0))
     again = only(ledger.take(A))
-    assert again.taken_at - again.first_call == pytest.approx(1.0, abs=0.5)
+    assert again.taken_at - again.first_call == pytest.approx(100.0, abs=10)
 
 
 def test_no_report_before_ready_at(ledger: Ledger) -> None:
@@ -173,16 +173,16 @@ def test_new_calls_are_due_at_ready_at(ledger: Ledger) -> None:
     """Once ready_at has come they are taken, by Redis's own clock."""
     ledger.record(entry(A))
     first = only(ledger.take(A))
-    ledger.settle(first, ready_in=1.0)
+    ledger.settle(first, ready_in=3.0)
     ledger.record(entry(A))
     lease = only(wait_until(lambda: ledger.take(A)))
-    assert lease.due_at == pytest.approx(first.taken_at + 1.0, abs=0.001)
+    assert lease.due_at == pytest.approx(first.taken_at + 3.0, abs=0.001)
     assert lease.taken_at >= lease.due_at
 
 
 def test_new_calls_hasten_a_repeat_to_ready_at(ledger: Ledger) -> None:
     """A repeat that is due later is due at ready_at once calls come, and the front rings where that is now."""
-    for revision, ready_in, rings in ((A, 0.0, True), (B, 1.0, False)):
+    for revision, ready_in, rings in ((A, 0.0, True), (B, 3.0, False)):
         ledger.record(entry(revision))
         first = only(ledger.take(revision))
         ledger.settle(first, ready_in=ready_in, repeat_in=HOUR)
@@ -287,7 +287,7 @@ def test_a_revision_with_nothing_due_is_forgotten_idle_after_its_last_call(ledge
     ledger.settle(lease, idle_after=60, repeat_in=0.0)
     assert ledger.expires_in(A) is None
     ledger.settle(only(ledger.take(A)), idle_after=60)
-    assert ledger.expires_in(A) == pytest.approx(60, abs=1)
+    assert ledger.expires_in(A) == pytest.approx(60, abs=10)
     ledger.record(entry(A))
     assert ledger.expires_in(A) is None
 
@@ -310,7 +310,7 @@ def test_a_buried_wake_up_is_a_dead_letter(ledger: Ledger) -> None:
     letter = f"{A}@{lease.token}".encode()
     assert ledger.client.zrange("{wakequeue}:buried", 0, -1) == [letter]
     content = json.loads(ledger.client.hget("{wakequeue}:dead", letter))
-    assert content.pop("buried_at") / 1000 == pytest.approx(lease.taken_at, abs=0.5)
+    assert content.pop("buried_at") / 1000 == pytest.approx(lease.taken_at, abs=10)
     assert content == {
         "revision": str(A),
         "reason": "expired",
@@ -433,8 +433,8 @@ def test_the_sweep_names_each_revision_to_one_caller(ledger: Ledger) -> None:
     """A due Revision is named once, and again after ring_again only."""
     ledger.record(entry(A))
     ledger.release(ledger.take(A), [0.0])
-    assert ledger.sweep(ring_again=1.0) == (0, [A])
-    assert ledger.sweep(ring_again=1.0) == (0, [])
+    assert ledger.sweep(ring_again=3.0) == (0, [A])
+    assert ledger.sweep(ring_again=3.0) == (0, [])
     assert wait_until(lambda: ledger.sweep(ring_again=HOUR)[1]) == [A]
     assert ledger.sweep() == (0, [])
 
@@ -482,8 +482,8 @@ def test_a_sweep_does_so_much_at_most(ledger: Ledger) -> None:
 def test_the_census_says_for_how_long_the_oldest_has_been_due(ledger: Ledger) -> None:
     """It is the age of the oldest due_at, and 0 where nothing is due."""
     ledger.record(entry(A), entry(B))
-    ledger.client.hincrby(key(B), "due_at", -9000)
-    assert ledger.census().oldest_due_seconds == pytest.approx(9.0, abs=0.5)
+    ledger.client.hincrby(key(B), "due_at", -900_000)
+    assert ledger.census().oldest_due_seconds == pytest.approx(900.0, abs=10)
     ledger.release(ledger.take(A, B), [HOUR, HOUR])
     assert ledger.census().oldest_due_seconds == 0
 
@@ -498,14 +498,14 @@ def test_the_census_has_a_name_for_every_figure(ledger: Ledger) -> None:
 
 def test_the_oldest_call_stays_the_oldest(ledger: Ledger) -> None:
     """However late an entry comes, and through a release, first_call is that of the oldest unreported call."""
-    ledger.record(entry(A, first_age=1.0))
-    ledger.record(entry(A, first_age=10.0))
+    ledger.record(entry(A, first_age=100.0))
+    ledger.record(entry(A, first_age=1_000.0))
     lease = only(ledger.take(A))
-    assert lease.taken_at - lease.first_call == pytest.approx(10.0, abs=0.5)
-    ledger.record(entry(A, first_age=20.0))
+    assert lease.taken_at - lease.first_call == pytest.approx(1_000.0, abs=10)
+    ledger.record(entry(A, first_age=2_000.0))
     ledger.release([lease], [0.0])
     again = only(ledger.take(A))
-    assert again.taken_at - again.first_call == pytest.approx(20.0, abs=0.5)
+    assert again.taken_at - again.first_call == pytest.approx(2_000.0, abs=10)
 
 
 def test_old_calls_of_a_forgotten_revision_do_not_make_it_awake(ledger: Ledger) -> None:
@@ -532,8 +532,9 @@ def test_a_commit_of_a_thousand_revisions(ledger: Ledger) -> None:
 
 def test_the_keys_are_those_of_the_docstring(ledger: Ledger) -> None:
     """After every verb there are the documented keys, of their types and with their fields, and nothing else."""
-    # As after 400 doorbells at once: that of one alone would be gone after 5 ms.
-    ledger.client.set("{wakequeue}:ring:shop", round(ledger.now() * 1e6) + 2_000_000, px=2_000)
+    # As after doorbells and reports of a minute at once: those of one alone would soon be gone.
+    limits = {f"{{wakequeue}}:{limit}": round((ledger.now() + 60) * 1e6) for limit in ("ring:shop", "rate:shop", "rate")}
+    ledger.client.set("{wakequeue}:ring:shop", limits["{wakequeue}:ring:shop"], px=60_000)
     ledger.record(*(entry(one)._replace(traces=["00-1-1-01"]) for one in REVISIONS), commit=Commit("x", 1))
     names = ledger.types()
     a, b, c, _ = ledger.take(*REVISIONS)
@@ -541,10 +542,13 @@ def test_the_keys_are_those_of_the_docstring(ledger: Ledger) -> None:
     ledger.release([b], [0.0])
     ledger.bury([c], "expired")
     ledger.end_lease(D)
-    ledger.sweep()
-    ledger.hasten()
+    # Their keys are gone after a second.
+    for verb, lasts in ((ledger.sweep, "{wakequeue}:connected"), (ledger.hasten, "{wakequeue}:hastened")):
+        wait_until(lambda verb=verb, lasts=lasts: (verb(), names.update(ledger.types())) and lasts in names, what=lasts)
     ledger.take(D, trial=True)
     ledger.record(entry(C)._replace(style="original"), waits(D, "1")._replace(traces=["00-2-2-01"]))
+    for limit, arrival in limits.items():
+        ledger.client.set(limit, arrival, px=60_000)
     ledger.take(B, C, rate_limit=2, rate_burst=1, namespace_rate_limit=1, namespace_rate_burst=1)
     ledger.starts.begin("hand", [Start(D, keep_for=HOUR), Start(D, at=ledger.now() + HOUR)])
     ledger.starts.lead(STARTS, "beat", ["office"], HOUR)
@@ -630,7 +634,7 @@ def test_an_absent_redis_is_unavailable(own_ledger: Ledger, redis_server: RedisS
 
 def test_a_stalled_redis_is_given_up(redis_server: RedisServer) -> None:
     """A worker waits no longer than its timeout for a Redis that keeps the connection and answers nothing."""
-    worker = WorkerLedger.connect(redis_server.reach, Settings(), timeout=0.1)
+    worker = WorkerLedger.connect(redis_server.reach, Settings(), timeout=1.5)
     assert worker.take([A]).leases == []
     redis_server.pause()
     try:
@@ -638,7 +642,7 @@ def test_a_stalled_redis_is_given_up(redis_server: RedisServer) -> None:
         with pytest.raises(LedgerUnavailable):
             worker.take([A])
         assert not worker.ping()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
     finally:
         redis_server.resume()
         worker.client.close()

@@ -101,8 +101,8 @@ def test_a_plan_starts_once_its_time_has_come(ledger: Ledger) -> None:
 def test_a_start_that_is_late_is_made_up_unless_it_is_too_late(ledger: Ledger) -> None:
     """Too late, it is buried as expired, with who planned it; what it was to be kept warm for ends when it would have."""
     now = ledger.now()
-    assert begin(ledger, Start(A, at=now - 299, keep_for=HOUR), Start(B, at=now - 301, keep_for=HOUR)) == [A]
-    assert only(ledger.take(A)).kept_until == pytest.approx(now - 299 + HOUR, abs=0.01)
+    assert begin(ledger, Start(A, at=now - 290, keep_for=HOUR), Start(B, at=now - 301, keep_for=HOUR)) == [A]
+    assert only(ledger.take(A)).kept_until == pytest.approx(now - 290 + HOUR, abs=0.01)
     letter = only(list(ledger.letters.find(lambda _: True)))
     assert (letter.revision, letter.reason, letter.calls, letter.callers) == (B, "expired", 1, {"hand": 1})
     assert letter.last_call == pytest.approx(now - 301, abs=0.01)
@@ -115,7 +115,7 @@ def test_a_start_that_is_late_is_made_up_unless_it_is_too_late(ledger: Ledger) -
 
 def test_a_plan_that_nobody_swept_for_too_long_is_missed(ledger: Ledger) -> None:
     """The sweep that finds it buries it, and says so."""
-    at = ledger.now() + 1.0
+    at = ledger.now() + 3.0
     assert ledger.starts.begin("hand", [Start(A, at=at)]).planned == 1
     wait_until(lambda: ledger.now() > at + 0.01, what="a time that is too late")
     swept = [ledger.using(make_up_within=0.005).sweep(QUEUE) for _ in range(2)]
@@ -182,8 +182,9 @@ def test_what_is_kept_warm_keeps_to_the_rate_limits(ledger: Ledger) -> None:
 
 def test_to_be_kept_for_as_long_again_is_no_news(ledger: Ledger) -> None:
     """What is said again takes its time; it adds nothing, and is no reason to start who is awake."""
-    begin(ledger, Start(A, keep_for=HOUR))
-    begin(ledger, Start(A, keep_for=HOUR, only_asleep=True))
+    at = ledger.now() - 60
+    begin(ledger, Start(A, at=at, keep_for=HOUR))
+    begin(ledger, Start(A, at=at + 0.9, keep_for=HOUR, only_asleep=True))
     lease = only(ledger.take(A))
     assert (lease.calls, lease.kept_since) == (1, pytest.approx(lease.taken_at, abs=5))
 

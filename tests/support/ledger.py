@@ -60,7 +60,7 @@ class Ledger:
 
     def using(self, *, holder: str = "worker", **numbers: float) -> WorkerLedger:
         """A worker's side of it with these settings; its times are an hour, else."""
-        hours = {"idle_after": HOUR, "lease_for": HOUR, "ring_again": HOUR}
+        hours = {"idle_after": HOUR, "lease_for": HOUR, "ring_again": HOUR, "report_every": HOUR}
         return WorkerLedger(self.client, Settings(**hours | numbers), holder=holder)
 
     def record(self, *entries: Entry, commit: Commit | None = None) -> list[Recorded]:
@@ -126,7 +126,7 @@ class Ledger:
         names = [
             name
             for name in self.client.scan_iter()
-            if not name.startswith((b"{wakequeue}:rate", b"{wakequeue}:ring", b"{wakequeue}:hastened"))
+            if not name.startswith((b"{wakequeue}:rate", b"{wakequeue}:ring", b"{wakequeue}:hastened", b"{wakequeue}:connected"))
         ]
         return {name: (self._content(name), self.client.pexpiretime(name)) for name in names}
 
