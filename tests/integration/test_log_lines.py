@@ -95,11 +95,12 @@ def test_every_line_is_an_object(started: Installation, redis_server: RedisServe
     said(worker.process, "sweep_failed")
     check_all(hook.grpc_address, [request(b"shop", b"away")])
     said(hook.process, "ledger_away")
-    celery = wait_until(
-        lambda: [line for line in objects(worker.process) if line.get("logger", "").startswith("celery.")],
-        what="a line of Celery's",
-    )
-    assert any("exception" in line or "Error" in line["message"] for line in celery)
+
+    def complained() -> bool:
+        celery = (line for line in objects(worker.process) if line.get("logger", "").startswith("celery."))
+        return any("exception" in line or "Error" in line["message"] for line in celery)
+
+    wait_until(complained, what="an error of Celery's")
     redis_server.start()
     stat_server.start()
     stat_server.wait_for("shop/away")

@@ -16,7 +16,7 @@ from support.processes import clean_environment
 from support.tls_relay import TlsRelay
 from support.waiting import wait_until
 
-from wakequeue.cluster import access, api, mirror
+from wakequeue.cluster import access, api, mirror, reflector
 from wakequeue.cluster.mirror import Mirror
 from wakequeue.cluster.objects import FRONT, RevisionObject
 from wakequeue.errors import CannotStart
@@ -76,9 +76,9 @@ def test_it_knows_what_is_there(server: ApiServer, mirroring: Opening) -> None:
         assert cluster.behind(host) == (CART,)
     assert cluster.behind("other.example.org") == ()
     watched(server)
+    wait_until(lambda: cluster.exists(CART) is not None, what="Revisions that are believed")
     assert (cluster.exists(CART), cluster.exists(Revision("shop", "none"))) == (True, False)
-    readiness = cluster.readiness(CART)
-    assert readiness is not None
+    readiness = wait_until(lambda: cluster.readiness(CART), what="endpoints that are believed")
     assert not readiness.ready
     assert [len(lists(server, collection)) for collection in COLLECTIONS] == [1] * 4
     selectors = {query.get("labelSelector") for path, query in server.requests if path == ENDPOINT_SLICES}
@@ -97,7 +97,7 @@ def test_changes_are_seen(server: ApiServer, mirroring: Opening) -> None:
     server.delete(ENDPOINT_SLICES, "shop", endpoint_slice("shop", "cart-00001", ready=1)["metadata"]["name"])
     server.delete(REVISIONS, "shop", "cart-00001")
     wait_until(lambda: cluster.exists(CART) is False, what="the Revision gone")
-    assert cluster.readiness(CART) is None
+    wait_until(lambda: cluster.readiness(CART) is None, what="its endpoints gone")
 
 
 def test_many_are_listed_in_pages(server: ApiServer, mirroring: Opening) -> None:
@@ -107,8 +107,7 @@ def test_many_are_listed_in_pages(server: ApiServer, mirroring: Opening) -> None
     cluster = mirroring()
     assert [query["limit"] for query in lists(server, REVISIONS)] == ["250"] * 3
     assert ["continue" in query for query in lists(server, REVISIONS)] == [False, True, True]
-    wait_until(lambda: cluster.exists(Revision("many", "app-0")), what="the first")
-    assert all(cluster.exists(Revision("many", f"app-{number}")) for number in range(599))
+    wait_until(lambda: all(cluster.exists(Revision("many", f"app-{number}")) for number in range(599)), what="all of them")
 
 
 def test_a_dropped_watch_is_resumed(server: ApiServer, mirroring: Opening) -> None:
@@ -134,7 +133,7 @@ def test_a_version_that_is_gone(server: ApiServer, mirroring: Opening, *, at_onc
     server.compact()
     server.start()
     wait_until(lambda: cluster.exists(Revision("shop", "cart-00002")), what="the new Revision")
-    assert cluster.exists(CART) is False
+    wait_until(lambda: cluster.exists(CART) is False, what="the old Revision gone")
     assert len(lists(server, REVISIONS)) == 2
 
 
@@ -206,6 +205,7 @@ def test_an_api_with_errors(server: ApiServer, mirroring: Opening) -> None:
 def test_a_watch_that_never_lasts(server: ApiServer, mirroring: Opening, monkeypatch: pytest.MonkeyPatch, *, broken: str) -> None:
     """Though each opens, it isn't taken for one: what was known gets old, and the API isn't asked without end."""
     monkeypatch.setattr(mirror, "BELIEVED_SECONDS", 0.8)
+    monkeypatch.setattr(reflector, "SHORTEST_WATCH", 2.0)  # or a watch that ends late, on a busy machine, would last
     server.put(ENDPOINT_SLICES, endpoint_slice("shop", "cart-00001", ready=1))
     cluster = mirroring()
     wait_until(lambda: (known := cluster.readiness(CART)) and known.ready, what="the Revision ready")
@@ -227,6 +227,7 @@ def test_a_watch_that_never_lasts(server: ApiServer, mirroring: Opening, monkeyp
 def test_what_is_old_is_not_believed_on_return(server: ApiServer, mirroring: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
     """What became of a Revision while the API was away is known before anything of it is believed again."""
     monkeypatch.setattr(mirror, "BELIEVED_SECONDS", 0.8)
+    monkeypatch.setattr(reflector, "SHORTEST_WATCH", 2.0)  # as above: or it would be believed before it tells
     server.put(ENDPOINT_SLICES, endpoint_slice("shop", "cart-00001", ready=1))
     cluster = mirroring()
     watched(server)
@@ -290,7 +291,7 @@ def test_a_collection_that_is_forbidden(server: ApiServer, mirroring: Opening) -
     cluster = mirroring()
     assert time.monotonic() - began < mirror.LIST_SECONDS / 2
     assert cluster.readiness(CART) is None
-    assert cluster.exists(CART)
+    wait_until(lambda: cluster.exists(CART), what="the Revision there")
     assert cluster.behind("cart.example.org") == (CART,)
     server.deny = set()
     wait_until(lambda: cluster.readiness(CART), what="the Revision known")

@@ -37,12 +37,12 @@ def test_who_says_so_is_there(presences: Presences) -> None:
     assert worker.role == "worker"
 
 
-@pytest.mark.parametrize("ahead", [-7.0, 0.0, 7.0])
+@pytest.mark.parametrize("ahead", [-70.0, 0.0, 70.0])
 def test_a_clock_is_held_against_that_of_redis(presences: Presences, ahead: float) -> None:
     """By how much it is ahead, however the clock of whoever asks goes."""
     presences.say("f", FRONT, time.time() + ahead)
     (front,) = presences.all()
-    assert front.ahead == pytest.approx(ahead, abs=0.5)
+    assert front.ahead == pytest.approx(ahead, abs=10)
 
 
 def test_who_leaves_is_gone(presences: Presences) -> None:
@@ -101,13 +101,14 @@ def test_what_an_older_version_leaves_out(presences: Presences, shared_redis: Re
 def test_redis_is_away_when_it_begins(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said as soon as Redis is back, and taken back at the end."""
     monkeypatch.setattr(present, "SAY_EVERY", 0.02)
+    monkeypatch.setattr(present, "WITHIN", 10.0)
     redis_server.kill()
     ours = Present("beat", redis_server.reach, Settings())
     redis_server.start()
     presences = Presences(redis_server.client)
     (one,) = wait_until(presences.all, what="its word")
     assert (one.role, one.version) == ("beat", __version__)
-    ours.close()
+    ours.close(20.0)
     assert not presences.all()
 
 
@@ -120,18 +121,20 @@ def test_whatever_fails_it_is_said_again(redis_server: RedisServer, monkeypatch:
         raise ZeroDivisionError
 
     monkeypatch.setattr(present, "SAY_EVERY", 0.02)
+    monkeypatch.setattr(present, "WITHIN", 10.0)
     with monkeypatch.context() as broken:
         broken.setattr(Presences, "say", fails)
         ours = Present("beat", redis_server.reach, Settings())
         assert failed.wait(5)
     presences = Presences(redis_server.client)
     wait_until(presences.all, what="its word")
-    ours.close()
+    ours.close(20.0)
     assert not presences.all()
 
 
-def test_a_redis_that_hangs_keeps_nobody_from_stopping(redis_server: RedisServer) -> None:
+def test_a_redis_that_hangs_keeps_nobody_from_stopping(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The end is waited for as long as is said."""
+    monkeypatch.setattr(present, "WITHIN", 20.0)
     ours = Present("hook", redis_server.reach, Settings())
     wait_until(Presences(redis_server.client).all, what="its word")
     redis_server.pause()

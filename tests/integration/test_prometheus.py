@@ -17,7 +17,11 @@ from support.waiting import wait_until
 
 pytestmark = needs_prometheus
 
-SCHEDULES = {"WAKEQUEUE_SCHEDULES": json.dumps({"office": {"every": "1s", "wakes": "shop/cart-00001"}})}
+#: A schedule, and time enough for every call to be recorded before it is answered.
+SETTINGS = {
+    "WAKEQUEUE_SCHEDULES": json.dumps({"office": {"every": "1s", "wakes": "shop/cart-00001"}}),
+    "WAKEQUEUE_ANSWER_WITHIN": "10s",
+}
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy/helm/wakequeue/dashboards/wakequeue.json").read_text())
 
 #: What the chosen variables and intervals of a dashboard are in these queries.
@@ -38,7 +42,7 @@ WITHOUT_NUMBERS = {"Cold start", "Age by collection", "Watches that ended, by ca
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A Prometheus that sees calls, reports and starts of a front, a worker and a beat."""
-    with RedisServer() as redis, StatServer() as stats, Installation(redis.url, stats.url, SCHEDULES) as installation:
+    with RedisServer() as redis, StatServer() as stats, Installation(redis.url, stats.url, SETTINGS) as installation:
         with ThreadPoolExecutor() as starting:
             starts = {role: starting.submit(getattr(installation, role)) for role in ("worker", "beat", "hook")}
         running = {role: start.result() for role, start in starts.items()}

@@ -13,10 +13,12 @@ from support.waiting import wait_until
 
 
 def run(redis: RedisServer, release: str, read: Callable[[bytes | str], list[Stat]]) -> StatServer:
-    """Call five Revisions, three times each, with a worker of this release; return what arrived."""
+    """Call five Revisions, three times each, before a worker of this release starts; return what arrived."""
     with StatServer(read) as server, Installation(redis.url, server.url, {"WAKEQUEUE_KNATIVE_RELEASE": release}) as started:
-        hook, _ = started.hook(), started.worker()
+        hook = started.hook()
         check_all(hook.grpc_address, [request(b"default", b"app-%d" % (number % 5)) for number in range(15)])
+        wait_until(lambda: hook.metric("wakequeue_recorded_total") == 15, what="all calls recorded")
+        started.worker()
         wait_until(lambda: len(server.frames) >= 10, what="ten frames")
     return server
 

@@ -115,8 +115,8 @@ def test_schedules_are_listed_with_what_the_ledger_has(listed: List, ledger: Led
 def test_schedules_are_listed_as_json(listed: List, ledger: Ledger) -> None:
     """An object for each schedule and each plan, with times in Unix seconds."""
     ledger.starts.begin("hand ann", [Start(A, at=4_000_000_000, keep_for=600, pods=2), Start(B, keep_for=60)])
-    office, often, plan, kept = map(json.loads, listed("--json").stdout.splitlines())
     now = time.time()
+    office, often, plan, kept = map(json.loads, listed("--json").stdout.splitlines())
     assert [now < at for at in office.pop("next")] == [True] * 3
     assert office == {
         "schedule": "office",

@@ -31,10 +31,13 @@ def test_a_fail_over_loses_nothing_that_reached_the_replica(sentinels: Sentinels
         hook, worker = started.hook(), started.worker()
         flower, _ = shown_by_flower(started, worker)
         check_all(hook.grpc_address, [request(b"default", b"before")] * 3)
-        stat_server.wait_for("default/before")
+        wait_until(lambda: worker.metric("wakequeue_reported_requests_total") == 3, what="what was called before to be settled")
         stat_server.stop()
         check_all(hook.grpc_address, [request(b"default", b"waiting")] * 3)
-        sentinels.primary.client.wait(1, 5_000)
+        # It waits for what its own client wrote, and so for all that was written before.
+        sentinels.primary.client.set("last", 1)
+        sentinels.primary.client.delete("last")
+        assert sentinels.primary.client.wait(1, 10_000) == 1
         sentinels.primary.kill()
         check_all(hook.grpc_address, [request(b"default", b"meanwhile")] * 3)
         stat_server.start()

@@ -43,7 +43,7 @@ def receiver() -> Iterator[Receiver]:
 def ask(hook: Running, method: str, data: bytes, *metadata: tuple[str, str]) -> None:
     """Make one gRPC call."""
     with grpc.insecure_channel(hook.grpc_address) as channel:
-        channel.unary_unary(method)(data, timeout=5, metadata=metadata)
+        channel.unary_unary(method)(data, timeout=20, metadata=metadata)
 
 
 def ext_authz(hook: Running, trace: str) -> None:
@@ -96,7 +96,7 @@ CALLS: Final[dict[Callable[[Running, str], None], str]] = {
 
 def test_a_call_is_a_part_of_its_gateways_trace(installation: Installation, receiver: Receiver) -> None:
     """Whatever the protocol: its span is a child of the gateway's, and says what became of it; an unsampled one makes none."""
-    hook = installation.hook(**receiver.variables)
+    hook = installation.hook(**receiver.variables, WAKEQUEUE_ANSWER_WITHIN="10s")
     for number, call in enumerate(CALLS, 1):
         call(hook, traceparent(f"{number + 100:016x}", sampled=False))
         call(hook, traceparent(f"{number:016x}"))
@@ -119,7 +119,7 @@ def test_from_the_call_to_the_report(
 
     So does the task that makes the start of a schedule, in that of the beat. Whatever wakes that nobody traces makes no span.
     """
-    hook = installation.hook(**receiver.variables)
+    hook = installation.hook(**receiver.variables, WAKEQUEUE_ANSWER_WITHIN="10s")
     for number in range(1, 4):
         ext_authz(hook, traceparent(f"{number:016x}", trace=f"{number:032x}"))
     check(hook.grpc_address, "default", "hello")  # which nobody traced
@@ -132,6 +132,7 @@ def test_from_the_call_to_the_report(
     send_start(make_app(redis_server.reach), "nobody@1a2b3c4d", datetime.now(UTC), beat)
     receiver.wait_for(1, "wakequeue.start")
     beat.close()
+    receiver.wait_for(2, "wakequeue.deliver", lambda span: span.trace == TRACE)
     stop(hook, worker)
 
     *calls, second = sorted(receiver.named("wakequeue.call"), key=lambda span: span.trace)
@@ -218,6 +219,8 @@ def test_a_trace_that_envoy_begins(installation: Installation, receiver: Receive
                 node["layered_runtime"] = {
                     "layers": [{"name": "at once", "static_layer": {"tracing.opentelemetry.flush_interval_ms": 50}}]
                 }
+            if node.get("timeout") == "0.2s":
+                node["timeout"] = "20s"
             if "listeners" in node:
                 node["clusters"] = [*node["clusters"], cluster]
 
@@ -228,7 +231,7 @@ def test_a_trace_that_envoy_begins(installation: Installation, receiver: Receive
     tracer = {
         "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
         "service_name": "gateway",
-        "http_service": {"http_uri": {"uri": uri, "cluster": "receiver", "timeout": "1s"}},
+        "http_service": {"http_uri": {"uri": uri, "cluster": "receiver", "timeout": "20s"}},
     }
     hook = installation.hook(**receiver.variables)
     with Envoy(tmp_path, "ext-authz.yaml", {FRONT_GRPC: hook.grpc_address}, traced) as envoy:
