@@ -4,13 +4,14 @@ import asyncio
 import time
 
 import pytest
-from support.ledger import REVISIONS, A, B, C, D, Ledger, entry, key, only
+from support.ledger import HOUR, REVISIONS, A, B, C, D, Ledger, entry, key, only
 from support.redis_server import RedisServer
 from support.waiting import wait_until
 
 from wakequeue.broker import QUEUE
 from wakequeue.ledger import Commit, FrontLedger, WorkerLedger
 from wakequeue.revision import Revision
+from wakequeue.setting_types import Seconds
 from wakequeue.settings import Settings
 
 #: Half a minute's reports, where a namespace may make one a second.
@@ -110,7 +111,8 @@ def test_a_busy_namespace_rings_seldom(ledger: Ledger) -> None:
 
 def test_what_its_limit_would_delay_is_not_rung(shared_redis: RedisServer, ledger: Ledger) -> None:
     """A front leaves it to the sweep, whose doorbells are of many Revisions, to ask for a namespace whose limit has no room."""
-    settings, other = Settings(namespace_rate_limit=1, namespace_rate_burst=1), Revision("other", "a")
+    settings = Settings(namespace_rate_limit=1, namespace_rate_burst=1, ring_again=Seconds(HOUR))
+    other = Revision("other", "a")
 
     async def record() -> list[bool]:
         front = FrontLedger.connect(shared_redis.reach, settings, QUEUE)

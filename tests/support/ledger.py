@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 A, B, C, D = REVISIONS = tuple(Revision("shop", name) for name in "abcd")
 HOUR: Final = 3600.0
+MINUTE: Final = 60.0
 
 
 def entry(revision: Revision, calls: int = 1, *, awake: bool = False, first_age: float = 0.0, last_age: float = 0.0) -> Entry:
@@ -46,7 +47,7 @@ def waits(revision: Revision, *requests: str, last_age: float = 0.0, caller: str
 
 
 class Ledger:
-    """Both sides of one ledger; the front's doorbells are its own to ring for an hour."""
+    """Both sides of one ledger; the front's doorbells are its own to ring for an hour, and callers are as patient."""
 
     def __init__(self, server: RedisServer) -> None:
         self.client: Redis = server.client
@@ -55,7 +56,8 @@ class Ledger:
         settings = Settings(ring_again=Seconds(HOUR), idle_after=Seconds(HOUR))
         self.starts = Starts(server.client, settings, QUEUE)
         self._runner = asyncio.Runner()
-        self._front = FrontLedger.connect(server.reach, settings, QUEUE, timeout=10)
+        patient = Settings(ring_again=Seconds(HOUR), idle_after=Seconds(HOUR), patience=Seconds(HOUR), report_every=Seconds(MINUTE))
+        self._front = FrontLedger.connect(server.reach, patient, QUEUE, timeout=10)
         self._commits = 0
 
     def using(self, *, holder: str = "worker", **numbers: float) -> WorkerLedger:
