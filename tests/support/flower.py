@@ -68,7 +68,7 @@ def shown_by_flower(started: Installation, worker: Running, password: str = PASS
     told = wait_until(answers, 20, "the worker's answers")
     assert told["stats"]["broker"]["transport"] in {"redis", "sentinel"}
     assert told["active_queues"][0]["name"] == "wakequeue"
-    assert '"messages": 0' in page(f"{url}/api/queues/length", password), flower.output
+    wait_until(lambda: '"messages": 0' in page(f"{url}/api/queues/length", password), 20, "an empty queue")
     assert "<td>wakequeue</td>" in "".join(page(f"{url}/broker", password).split())
     assert "Unable to get queues" not in flower.output
     return flower, url
