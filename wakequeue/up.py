@@ -72,7 +72,7 @@ class Up:
         roles = ("hook", "worker", "beat") if settings.schedules else ("hook", "worker")
         self._admin_ports = {role: free_port() for role in roles}
         self._endpoint = settings.autoscaler_endpoint or f"ws://127.0.0.1:{free_port()}"
-        self._ledger = WorkerLedger.connect(Reach(settings), settings, timeout=0.5)
+        self._ledger = WorkerLedger.connect(Reach(settings), settings, timeout=5.0)
 
     async def run(self) -> None:
         """Start everything, wait for Ctrl-C or SIGTERM, stop everything in the reverse order."""
