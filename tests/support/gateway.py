@@ -39,7 +39,7 @@ class Gateway:
     addresses: Sequence[str]
     a_second: float
     name: Callable[[int], str]
-    timeout: float = 10.0
+    timeout: float = 20.0
     answered: Counter[str] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
     #: When each Revision was first called, on the clock of `time.monotonic`.
