@@ -201,11 +201,11 @@ Making = Callable[[], AbstractAsyncContextManager[Subject]]
 
 
 def on_each(test: Callable[[Subject], Awaitable[None]]) -> Callable[..., None]:
-    """Run a test of each cluster in turn, on an event loop of its own, with belief that ends in a moment."""
+    """Run a test of each cluster in turn, on an event loop of its own, with belief that ends soon."""
 
     @pytest.mark.parametrize("making", [fake, real])
     def run(making: Making, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(mirror, "BELIEVED_SECONDS", 0.7)
+        monkeypatch.setattr(mirror, "BELIEVED_SECONDS", 3.0)
 
         async def bounded() -> None:
             async with asyncio.timeout(30), making() as subject:

@@ -34,6 +34,7 @@ def test_a_fail_over_loses_nothing_that_reached_the_replica(sentinels: Sentinels
         wait_until(lambda: worker.metric("wakequeue_reported_requests_total") == 3, what="what was called before to be settled")
         stat_server.stop()
         check_all(hook.grpc_address, [request(b"default", b"waiting")] * 3)
+        wait_until(lambda: hook.metric("wakequeue_recorded_total") == 6, what="what waits to be recorded")
         # It waits for what its own client wrote, and so for all that was written before.
         sentinels.primary.client.set("last", 1)
         sentinels.primary.client.delete("last")

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
@@ -15,7 +16,7 @@ from gateway_hook.call import Call, Exact, Host
 from gateway_hook.hold import Gone, Holds, time_to_hold
 from gateway_hook.hook import Hook
 from gateway_hook.outcome import Outcome
-from gateway_hook.quiet import until_quiet
+from gateway_hook.quiet import QUIET_SECONDS, until_quiet
 from gateway_hook.recorder import Recorder
 from wakequeue.cluster.knowledge import Cluster, Unknown
 from wakequeue.revision import Revision
@@ -349,6 +350,18 @@ async def test_a_drain_waits_for_no_held_call() -> None:
     await until_quiet(hook, LONG)
     assert await call is Outcome.RECORDED
     assert ended() == {"draining": 1}
+
+
+@on_a_loop
+async def test_who_stood_still_was_not_quiet() -> None:
+    """What was sent meanwhile is yet to be read: a drain goes on for as long as that takes."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    drain = asyncio.create_task(until_quiet(hook_of(asleep(A)), LONG))
+    await asyncio.sleep(0)
+    time.sleep(3 * QUIET_SECONDS)  # noqa: ASYNC251  the whole process does
+    await drain
+    assert loop.time() - began >= 4 * QUIET_SECONDS
 
 
 @on_a_loop

@@ -531,6 +531,7 @@ async def test_close_gives_up_though_it_is_not_heard() -> None:
     await call(recorder, A)
     await recorder.close(0.05)
     assert ledger.heard_nothing
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     assert not recorder.alive
 
 
