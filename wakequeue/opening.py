@@ -27,6 +27,7 @@ def opening(endpoint: str, settings: Settings) -> dict[str, Any]:
         "uri": bare,
         "additional_headers": _authorization(url.username, url.password, settings.autoscaler_token_file),
         "ssl": _context(settings) if url.scheme == "wss" else None,
+        "ssl_shutdown_timeout": CLOSE_SECONDS if url.scheme == "wss" else None,
         "compression": None,
         "proxy": None,
         "open_timeout": HANDSHAKE_SECONDS,

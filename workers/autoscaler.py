@@ -25,7 +25,7 @@ from websockets.frames import Close, CloseCode
 from wakequeue.codecs import Frame
 from wakequeue.errors import AutoscalerUnavailable
 from wakequeue.events import Bounded, Event, info
-from wakequeue.opening import opening
+from wakequeue.opening import CLOSE_SECONDS, opening
 from wakequeue.setting_shown import masked
 from wakequeue.settings import Settings
 from wakequeue.telemetry import CONFIRM, CONNECTED, FRAMES, PONGS, RECONNECTS, SEND
@@ -149,9 +149,7 @@ class AutoscalerConnection:
             await asyncio.sleep(back_off * random.uniform(0.5, 1.0))  # noqa: S311  jitter, not a secret
 
     async def _connect_and_pump(self) -> None:
-        async with connect(
-            **opening(self._endpoint, self._settings), ping_interval=PING_EVERY, ping_timeout=PONG_WITHIN
-        ) as websocket:
+        async with await self._connect() as websocket:
             async with asyncio.timeout(PONG_WITHIN):
                 await (await websocket.ping())
             self._say_connected(now=True)
@@ -159,6 +157,14 @@ class AutoscalerConnection:
                 await self._pump(websocket)
             finally:
                 self._say_connected(now=False)
+
+    async def _connect(self) -> ClientConnection:
+        try:
+            return await connect(**opening(self._endpoint, self._settings), ping_interval=PING_EVERY, ping_timeout=PONG_WITHIN)
+        except asyncio.CancelledError:
+            # TLS may have just begun, and its farewell takes up to CLOSE_SECONDS: only then has the loop nothing left.
+            await asyncio.sleep(2 * CLOSE_SECONDS)
+            raise
 
     async def _pump(self, websocket: ClientConnection) -> None:
         """Send what waits, again and again, until the connection ends; raises what ended it."""
