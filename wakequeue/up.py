@@ -39,6 +39,8 @@ from wakequeue.status import table
 from wakequeue.stopping import told_to_stop
 
 START_SECONDS: Final = 30.0
+#: How long a Redis that somebody else runs may take to answer at first.
+REDIS_SECONDS: Final = 5.0
 OK: Final = 200
 PORTS: Final = (20_000, 32_000)
 #: The roles that have an admin port, in the order in which they start, and what it says of each that does its work.
@@ -72,7 +74,7 @@ class Up:
         roles = ("hook", "worker", "beat") if settings.schedules else ("hook", "worker")
         self._admin_ports = {role: free_port() for role in roles}
         self._endpoint = settings.autoscaler_endpoint or f"ws://127.0.0.1:{free_port()}"
-        self._ledger = WorkerLedger.connect(Reach(settings), settings, timeout=5.0)
+        self._ledger = WorkerLedger.connect(Reach(settings), settings, timeout=0.5)
 
     async def run(self) -> None:
         """Start everything, wait for Ctrl-C or SIGTERM, stop everything in the reverse order."""
@@ -136,11 +138,14 @@ class Up:
         yield [self._child("flower", _wakequeue("flower"), ready=_listens(settings.flower_address))]
 
     def _ask_redis(self) -> None:
+        ledger = WorkerLedger.connect(Reach(self._settings), self._settings, timeout=REDIS_SECONDS)
         try:
-            self._ledger.census(QUEUE)
+            ledger.census(QUEUE)
         except LedgerUnavailable as error:
             msg = f"the Redis of WAKEQUEUE_REDIS_URL does not answer: {error}"
             raise CannotStart(msg) from error
+        finally:
+            ledger.client.close()
 
     def _says(self, role: str, path: str, words: str) -> Callable[[], bool]:
         return lambda: words in fetch(self._admin_ports[role], path)[1]
