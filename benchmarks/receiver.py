@@ -35,12 +35,6 @@ class Receiver:
         self._told = Told()
         self.url = ""
 
-    @property
-    def pid(self) -> int:
-        """Its process."""
-        assert self._process.pid is not None
-        return self._process.pid
-
     def told(self) -> Told:
         """What it has received since `forget`."""
         self._ours.send("told")

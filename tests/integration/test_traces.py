@@ -12,7 +12,7 @@ from typing import Final
 import grpc
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from support.bootstrap import FRONT_GRPC, nodes
+from support.bootstrap import FRONT_GRPC, all_of, nodes, patient
 from support.envoy import Envoy, needs_envoy
 from support.envoy_caller import LogStream
 from support.envoy_messages import CHECK, check_request, log_entry, log_message
@@ -219,8 +219,6 @@ def test_a_trace_that_envoy_begins(installation: Installation, receiver: Receive
                 node["layered_runtime"] = {
                     "layers": [{"name": "at once", "static_layer": {"tracing.opentelemetry.flush_interval_ms": 50}}]
                 }
-            if node.get("timeout") == "0.2s":
-                node["timeout"] = "20s"
             if "listeners" in node:
                 node["clusters"] = [*node["clusters"], cluster]
 
@@ -234,7 +232,7 @@ def test_a_trace_that_envoy_begins(installation: Installation, receiver: Receive
         "http_service": {"http_uri": {"uri": uri, "cluster": "receiver", "timeout": "20s"}},
     }
     hook = installation.hook(**receiver.variables)
-    with Envoy(tmp_path, "ext-authz.yaml", {FRONT_GRPC: hook.grpc_address}, traced) as envoy:
+    with Envoy(tmp_path, "ext-authz.yaml", {FRONT_GRPC: hook.grpc_address}, all_of(traced, patient)) as envoy:
         envoy.up("hello-00001")
         with Http1(f"127.0.0.1:{envoy.port}") as connection:
             assert connection.ask("GET", "/", (("host", "hello.default.example.com"),)).status == 200

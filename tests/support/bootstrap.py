@@ -79,12 +79,10 @@ def without_filter(found: object) -> None:
 
 
 def without_policies(found: object) -> None:
-    """Give the routes no retry policy, and a timeout of a second; and the front time enough: without its answer nobody is held."""
+    """Give the routes no retry policy, and a timeout of a second."""
     for node in nodes(found):
         if node.pop("retry_policy", None):
             node["timeout"] = "1s"
-        elif node.get("timeout") == "0.2s":
-            node["timeout"] = "5s"
 
 
 def for_holding(found: object) -> None:
